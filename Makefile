@@ -1,0 +1,39 @@
+# Every target makes the environment first, if it has to. The same without make: see README.md.
+PYTHON ?= python3
+READY  := .venv/.ready
+SYNTHECON := .venv/bin/python -m synthecon
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+run: $(READY)  ## run the notebooks that changed, write their records, build the site
+	$(SYNTHECON) run
+
+test: $(READY)  ## the whole check: lint, unit tests, notebooks, site
+	$(SYNTHECON) test
+
+book: $(READY)  ## build and check the site from the committed notebooks and records
+	$(SYNTHECON) book
+
+lab: $(READY)  ## open JupyterLab
+	$(SYNTHECON) lab
+
+refresh: $(READY)  ## make the last run the committed one
+	$(SYNTHECON) refresh
+
+bench: $(READY)  ## time the training engine against the textbook loop
+	$(SYNTHECON) bench
+
+clean:  ## remove what the commands above made, the environment too
+	rm -rf _build .venv
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo >&2 \
+	  "Python 3.11 or newer is needed. Name one: make run PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --disable-pip-version-check --quiet --progress-bar on \
+	  -r requirements.lock
+	.venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps -e .
+	@touch $@
+
+.PHONY: help run test book lab refresh bench clean
