@@ -1,0 +1,6 @@
+"""python -m synthecon"""
+
+from synthecon.cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())
