@@ -1,0 +1,393 @@
+"""Sphinx extension of the book: numbers, badges and tables that come from run records.
+
+No number on the site is typed by hand.  The role `record` prints a measurement or a verdict by
+its id, the directives `records` and `syllabus` print the tables, and each notebook page carries
+the badge of its record.  An id that no record holds is a warning, and the build makes warnings
+errors.  Records are read from results/, or from the folder that SYNTHECON_RESULTS names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from docutils import nodes
+from sphinx.errors import ExtensionError
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from synthecon import Problem, notebooks, paths, records
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
+
+RECORDS_PAGE = "book/appendix/records"
+SYLLABUS = "book/syllabus.yml"
+POWER = re.compile(r"e([-+]\d+)")
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+LOG = logging.getLogger(__name__)
+
+
+def number(value: float, form: str, unit: str = "") -> str:
+    """`value` in a format such as `+.1f`, with a true minus sign and its unit (no-break space).
+
+    >>> number(-6.84, "+.1f", "points")
+    '−6.8\\xa0points'
+
+    Raises:
+        ValueError: the format is not one for numbers.
+    """
+    text = POWER.sub(lambda m: f" × 10{str(int(m[1])).translate(RAISED)}", format(value, form))
+    text = text.replace("-", "−").replace(" ", "\N{NO-BREAK SPACE}")
+    return text + ("" if not unit else unit if unit in ("%", "×") else f"\N{NO-BREAK SPACE}{unit}")
+
+
+def with_interval(m: records.Measurement, form: str) -> str:
+    """Value, unit and, where it was measured, the interval: `6.8 points [3.2, 10.4]`."""
+    text = number(m.value, form, m.unit)
+    if m.low is None or m.high is None:
+        return text
+    return f"{text} [{number(m.low, form)},\N{NO-BREAK SPACE}{number(m.high, form)}]"
+
+
+def evidence(m: records.Measurement) -> str:
+    """How to believe it: number of seeds, level of the interval, method."""
+    parts = [
+        f"n = {m.n}" if m.n else "",
+        f"{m.level:.0%} interval" if m.level else "",
+        m.method or "",
+    ]
+    return ", ".join(filter(None, parts)) or "one reading, no interval"
+
+
+def anchor(full_id: str) -> str:
+    """The place of a record, measurement or claim on the records page."""
+    return nodes.make_id(full_id)
+
+
+def general(value: float) -> str:
+    """The format of a table: four significant digits, or thousands apart."""
+    return ",.0f" if abs(value) >= 1000 else ".4g"
+
+
+class Records:
+    """The records that one build reads, and why each is stale; read once a build."""
+
+    def __init__(self, folder: Path) -> None:
+        self.all = records.load_all(folder)
+        self.reasons = {key: records.stale(r) for key, r in self.all.items()}
+
+    def find(self, full_id: str) -> records.Measurement | records.Claim:
+        """The measurement or claim of that id.
+
+        Raises:
+            LookupError: no such record, or none of that name in it; the message says which.
+        """
+        record_id, _, name = full_id.partition("#")
+        if record_id not in self.all:
+            raise LookupError(notebooks.unknown("record", record_id, self.all))
+        record = self.all[record_id]
+        there = {item.name: item for item in (*record.measurements, *record.claims)}
+        if name not in there:
+            raise LookupError(notebooks.unknown("measurement or claim", name, there))
+        return there[name]
+
+
+def link(env: BuildEnvironment, full_id: str, text: str, title: str, *classes: str) -> nodes.Node:
+    """A reference into the records page."""
+    here = env.app.builder.get_relative_uri(env.docname, RECORDS_PAGE)
+    return nodes.reference(
+        "",
+        text,
+        internal=True,
+        refuri=f"{here}#{anchor(full_id)}",
+        reftitle=title,
+        classes=["record", *classes],
+    )
+
+
+def watch(env: BuildEnvironment) -> Records:
+    """The build's records; the page that asks is read again in every build, for they may change."""
+    env.metadata[env.docname]["synthecon"] = True
+    return env.app.synthecon_records  # type: ignore[attr-defined]
+
+
+class RecordRole(SphinxRole):
+    """{record}`ID FORMAT [unit] [ci]` for a measurement, {record}`ID verdict` for a claim."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        try:
+            return [self.print(*self.text.split())], []
+        except (LookupError, ValueError, TypeError) as error:
+            LOG.warning("record %r: %s", self.text, error, location=self.get_location())
+            return [nodes.problematic(self.rawtext, self.text)], []
+
+    def print(self, full_id: str, form: str = "", *options: str) -> nodes.Node:
+        item = watch(self.env).find(full_id)
+        if isinstance(item, records.Claim):
+            if form != "verdict" or options:
+                raise ValueError("a claim is printed by 'verdict' alone")
+            classes = verdict_classes(item.verdict)
+            return link(self.env, full_id, item.verdict, f"{full_id}: {item.why}", *classes)
+        if not form or set(options) - {"ci", "unit"}:
+            raise ValueError("a measurement needs a format such as '.1f', then 'unit' or 'ci'")
+        text = (
+            with_interval(item, form)
+            if "ci" in options
+            else number(item.value, form, item.unit if "unit" in options else "")
+        )
+        return link(self.env, full_id, text, f"{full_id}: {item.title} ({evidence(item)})")
+
+
+def verdict_classes(verdict: str) -> tuple[str, str]:
+    return "verdict", "verdict-" + verdict.replace(" ", "-")
+
+
+def inline(text: str, *classes: str) -> nodes.inline:
+    return nodes.inline("", text, classes=list(classes))
+
+
+def paragraph(*parts: str | nodes.Node, classes: Sequence[str] = ()) -> nodes.paragraph:
+    children = [nodes.Text(part) if isinstance(part, str) else part for part in parts]
+    return nodes.paragraph("", "", *children, classes=list(classes))
+
+
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[Sequence[nodes.Node]]], name: str
+) -> nodes.table:
+    """A table whose cells hold paragraphs; `name` becomes a CSS class."""
+
+    def row(cells: Iterable[Sequence[nodes.Node]]) -> nodes.row:
+        return nodes.row("", *(nodes.entry("", *cell) for cell in cells))
+
+    group = nodes.tgroup(
+        "",
+        *(nodes.colspec(colwidth=1) for _ in head),
+        nodes.thead("", row([[paragraph(title)] for title in head])),
+        nodes.tbody("", *(row(cells) for cells in rows)),
+        cols=len(head),
+    )
+    return nodes.table("", group, classes=[name, "colwidths-auto"])
+
+
+def freshness(reasons: Sequence[str]) -> nodes.inline:
+    """The badge; the reasons stand on the records page."""
+    word = "stale" if reasons else "fresh"
+    return inline(word, "badge-record", f"badge-{word}")
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
+class RecordTables(SphinxDirective):
+    """One summary of all records, then a section for each."""
+
+    def run(self) -> list[nodes.Node]:
+        found = watch(self.env)
+        if not found.all:
+            return [paragraph("No run is recorded yet.")]
+        result: list[nodes.Node] = [self.summary(found)]
+        if not any(r.environment["device"] == "cuda" for r in found.all.values()):
+            result.append(paragraph("No run on a GPU is recorded yet."))
+        return result + [self.section(r, found.reasons[key]) for key, r in found.all.items()]
+
+    def summary(self, found: Records) -> nodes.table:
+        rows = []
+        for key, r in found.all.items():
+            name = nodes.reference("", key, internal=True, refid=anchor(key))
+            where = f"{r.environment['device_name']}, {r.start[:10]}"
+            cells = (name, where, duration(r.seconds), freshness(found.reasons[key]))
+            rows.append([[paragraph(cell)] for cell in cells])
+        return table(("Record", "Device and date", "Run", "State"), rows, "records")
+
+    def section(self, r: records.RunRecord, reasons: Sequence[str]) -> nodes.section:
+        e, energy = r.environment, r.energy
+        facts = {
+            "State": paragraph(freshness(reasons), " " + "; ".join(reasons)),
+            "Device": f"{e['device_name']}, {e['device']}, threads: {e['threads']}",
+            "Platform": e["platform"],
+            "Versions": ", ".join(
+                f"{x} {e[x] or 'not used'}" for x in ("python", "torch", "numpy")
+            ),
+            "Run": f"{r.start[:16].replace('T', ' ')} UTC, {duration(r.seconds)}",
+            "Commit": (r.commit or "none")[:12] + (", with changes on top" if r.dirty else ""),
+            "Energy": f"{number(energy['joules'], general(energy['joules']), 'J')}, "
+            f"{energy['level']} ({energy['how']})",
+            "Data": "; ".join(f"{d['name']}: {d['source']}" for d in r.data) or "none",
+            "Seeds": ", ".join(map(str, r.seeds)) or "none",
+        }
+        section = nodes.section("", nodes.title("", r.id), ids=[anchor(r.id)], names=[r.id])
+        section += field_list(facts)
+        if r.claims:
+            section += table(("Claim", "Verdict"), (claim_row(r, c) for c in r.claims), "claims")
+        if r.measurements:
+            rows = (measurement_row(r, m) for m in r.measurements)
+            section += table(("Measurement", "Value", "Evidence"), rows, "measurements")
+        return section
+
+
+def field_list(facts: Mapping[str, str | nodes.Node]) -> nodes.field_list:
+    fields = (
+        nodes.field(
+            "",
+            nodes.field_name("", name),
+            nodes.field_body("", value if isinstance(value, nodes.paragraph) else paragraph(value)),
+        )
+        for name, value in facts.items()
+    )
+    return nodes.field_list("", *fields, classes=["facts"])
+
+
+def target(full_id: str, title: str) -> list[nodes.Node]:
+    """The first cell of a row: what it is, and the name by which text and ledger find it."""
+    name = nodes.literal("", "#" + full_id.partition("#")[2])
+    return [paragraph(title), nodes.paragraph("", "", name, ids=[anchor(full_id)])]
+
+
+def measurement_row(r: records.RunRecord, m: records.Measurement) -> list[list[nodes.Node]]:
+    value = with_interval(m, general(m.value))
+    return [target(f"{r.id}#{m.name}", m.title), [paragraph(value)], [paragraph(evidence(m))]]
+
+
+def claim_row(r: records.RunRecord, c: records.Claim) -> list[list[nodes.Node]]:
+    first = [*target(f"{r.id}#{c.name}", c.text), paragraph(f"From: {c.source}")]
+    return [first, [paragraph(inline(c.verdict, *verdict_classes(c.verdict))), paragraph(c.why)]]
+
+
+def notebook_of(docname: str) -> tuple[str, str] | None:
+    """Notebook name and record id of a page, or None where the page is no notebook.
+
+    `notebooks/NAME` shows the CPU run; `results/FOLDER/NAME` the executed copy of another one.
+    """
+    top, _, rest = docname.partition("/")
+    if top == "notebooks":
+        return rest, f"cpu/{rest}"
+    if top == "results":
+        return rest.partition("/")[2].partition("@")[0], rest
+    return None
+
+
+def rename_figures(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Give the figures of another device's copy names of their own: a label is unique in a book."""
+    page = notebook_of(docname)
+    if page is None or page[1].startswith("cpu/"):
+        return
+    shown = (c["metadata"].get("mystnb", {}) for c in json.loads(source[0])["cells"])
+    names = [re.escape(m["figure"]["name"]) for m in shown if "name" in m.get("figure", {})]
+    if names:
+        figure = re.compile(rf"(?<![\w-])({'|'.join(names)})(?![\w-])")
+        source[0] = figure.sub(rf"\1-{anchor(page[1])}", source[0])
+
+
+def minutes(name: str) -> int | None:
+    """What the notebook says of itself: the minutes a reader needs for it."""
+    file = notebooks.path(name)
+    if not file.is_file():
+        return None
+    return notebooks.read(file)["metadata"].get("synthecon", {}).get("minutes")
+
+
+def add_badge(app: Sphinx, doctree: nodes.document) -> None:
+    """Under the title of a notebook page: its minutes, its record and whether that is fresh."""
+    page = notebook_of(app.env.docname)
+    if page is None:
+        return
+    (name, record_id), found = page, watch(app.env)
+    parts: list[str | nodes.Node] = [f"{minutes(name)} minutes to work through"]
+    if run := found.all.get(record_id):
+        parts += [
+            f" · ran in {duration(run.seconds)} on {run.environment['device_name']} · record ",
+            link(app.env, record_id, record_id, f"run record {record_id}"),
+            " ",
+            freshness(found.reasons[record_id]),
+        ]
+    else:
+        parts += [" · no run recorded yet"]
+    for title in list(doctree.findall(nodes.title))[:1]:
+        title.parent.insert(title.parent.index(title) + 1, paragraph(*parts, classes=["badges"]))
+
+
+class Syllabus(SphinxDirective):
+    """The modules of the lessons, from book/syllabus.yml and the notebooks that exist."""
+
+    def run(self) -> list[nodes.Node]:
+        file = paths.root() / SYLLABUS
+        self.env.note_dependency(str(file))
+        watch(self.env)
+        lessons = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return [node for lesson in lessons for node in self.lesson(lesson)]
+
+    def lesson(self, lesson: dict[str, Any]) -> list[nodes.Node]:
+        title = nodes.title("", lesson["title"])
+        section = nodes.section("", title, ids=[anchor(lesson["title"])], names=[lesson["title"]])
+        section += paragraph(lesson["question"])
+        head = ("Module", "Time", "Hands on")
+        section += table(head, map(self.module, lesson["modules"]), "syllabus")
+        return [section]
+
+    def module(self, module: dict[str, Any]) -> list[list[nodes.Node]]:
+        name = module.get("notebook", "")
+        if name and notebooks.path(name).is_file():
+            uri = self.env.app.builder.get_relative_uri(self.env.docname, f"notebooks/{name}")
+            title = nodes.reference("", module["title"], internal=True, refuri=uri)
+            time = nodes.Text(f"{minutes(name)} min")
+        else:
+            title, time = nodes.Text(module["title"]), inline("planned", "badge-planned")
+        return [[paragraph(cell)] for cell in (title, time, nodes.Text(module["hands_on"]))]
+
+
+def read_again(app: Sphinx, env: BuildEnvironment, *_: object) -> list[str]:
+    """Pages that showed a record last time: the record, or what it ran with, may have changed."""
+    return [name for name in env.found_docs if "synthecon" in env.metadata.get(name, {})]
+
+
+def load(app: Sphinx) -> None:
+    folder = Path(os.environ.get("SYNTHECON_RESULTS") or paths.results())
+    try:
+        app.synthecon_records = Records(folder)  # type: ignore[attr-defined]
+    except Problem as error:
+        raise ExtensionError(str(error)) from None
+
+
+def without_thebe(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], tree: nodes.document | None
+) -> None:
+    """Drop Jupyter Book's live-code scripts: nothing here uses them, and each page logs an error
+    (`THEBE_JS_URL has already been declared`)."""
+    for kind in ("script_files", "css_files"):
+        context[kind] = [
+            asset
+            for asset in context.get(kind, [])
+            if "thebe" not in f"{asset} {getattr(asset, 'attributes', {}).get('body')}".lower()
+        ]
+
+
+def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
+    """MathJax is one file beside the pages, so that mathematics needs no network."""
+    if error is None:
+        [script] = (f for f in files("sphinx-mathjax-offline") or () if f.match("*/tex-svg.js"))
+        target = Path(app.outdir, "_static", "mathjax", script.name)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(str(script.locate()), target)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_role("record", RecordRole())
+    app.add_directive("records", RecordTables)
+    app.add_directive("syllabus", Syllabus)
+    app.connect("builder-inited", load)
+    app.connect("env-get-outdated", read_again)
+    app.connect("source-read", rename_figures)
+    app.connect("doctree-read", add_badge)
+    app.connect("html-page-context", without_thebe, priority=900)
+    app.connect("build-finished", copy_mathjax)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
