@@ -255,7 +255,8 @@ class _Loader(yaml.SafeLoader):
     """Safe YAML, in which 1e-3 is a number (as in YAML 1.2) and no key may stand twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        own = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        keys = [self.construct_object(key, deep=True) for key in own]
         for key in keys:
             if keys.count(key) > 1:
                 raise yaml.YAMLError(f"{key} stands twice, line {node.start_mark.line + 1}")

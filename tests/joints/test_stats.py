@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as sps
 
@@ -43,6 +43,7 @@ def test_nadeau_and_bengio_by_hand():
 differences = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20)
 
 
+@settings(deadline=None)
 @given(differences, st.floats(0, 2), st.floats(0.01, 1), st.floats(0.5, 0.99))
 def test_the_correction_only_widens(d, ratio, more, level):
     narrow = stats.paired(d, ratio=ratio, level=level)
@@ -53,6 +54,7 @@ def test_the_correction_only_widens(d, ratio, more, level):
         assert wide.high - wide.low > narrow.high - narrow.low
 
 
+@settings(deadline=None)
 @given(differences, st.floats(-1e3, 1e3), st.floats(0.1, 10))
 def test_units_and_signs(d, shift, scale):
     one, x = stats.paired(d, ratio=0.3), np.array(d)
@@ -107,6 +109,7 @@ def test_verdict_on_an_effect_of_one(better, low, high, verdict):
 finite = st.floats(-1e6, 1e6)
 
 
+@settings(deadline=None)
 @given(finite, finite, finite)
 def test_below_is_above_in_the_mirror(effect, a, b):
     low, high = sorted((a, b))

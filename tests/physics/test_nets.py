@@ -179,7 +179,7 @@ def test_single_wraps_one_student_only():
     ["", "mlp", "mlp-", "mlp-0", "mlp-x", "mlp--4", "cnn-8-8", "resnet-4", "vit-8", "resnet-4-0"],
 )
 def test_unknown_networks_are_refused(name):
-    with pytest.raises(ValueError, match="unknown network .* write mlp-16"):
+    with pytest.raises(ValueError, match=r"unknown network .* write mlp-16"):
         nets.build(name, (1, 8, 8), 10, [0])
 
 

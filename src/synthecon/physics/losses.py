@@ -69,23 +69,24 @@ def decoupled(
     ranking exactly where the teacher is sure.  `hard` is one-hot.
     """
     t = _per_student(temperature, student)
-    log_p = F.log_softmax(teacher / t, dim=1)
-    log_q = F.log_softmax(student / t, dim=1)
-    p, q = (log_p.exp() * hard).sum(1), (log_q.exp() * hard).sum(1)
-    tckd = _binary_kl(p, q)
-    # log of the distribution over the *other* classes: log p_i − log(1 − p_target)
-    other = 1 - hard
-    log_p_other = log_p - torch.log1p(-p.clamp(max=1 - 1e-6)).unsqueeze(1)
-    log_q_other = log_q - torch.log1p(-q.clamp(max=1 - 1e-6)).unsqueeze(1)
-    nckd = (other * log_p_other.exp() * (log_p_other - log_q_other)).sum(1)
+    p, p_rest, p_each = _target_and_others(teacher / t, hard)
+    q, q_rest, q_each = _target_and_others(student / t, hard)
+    tckd = p.exp() * (p - q) + p_rest.exp() * (p_rest - q_rest)
+    nckd = (p_each.exp() * (p_each - q_each)).sum(1)
     a, b = (torch.as_tensor(w, device=student.device) for w in (target_weight, other_weight))
     scale = torch.as_tensor(temperature, dtype=student.dtype, device=student.device) ** 2
     return cross_entropy(student, hard) + scale * (a * tckd.mean(1) + b * nckd.mean(1))
 
 
-def _binary_kl(p: Tensor, q: Tensor) -> Tensor:
-    p, q = p.clamp(1e-6, 1 - 1e-6), q.clamp(1e-6, 1 - 1e-6)
-    return p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()
+def _target_and_others(logits: Tensor, hard: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-probabilities of the target [K, B], of all others together, of each among the others.
+
+    1 − p_target is never formed: it rounds to 0 where the teacher is sure, and there NCKD counts.
+    """
+    log_p = F.log_softmax(logits, dim=1)
+    others = log_p - 1e4 * hard  # the target's share becomes e^-10000 = 0
+    together = others.logsumexp(1)
+    return (log_p * hard).sum(1), together, others - together.unsqueeze(1)
 
 
 def hint(student: Tensor, teacher: Tensor, regressor: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from sklearn.covariance import LedoitWolf
+from sklearn.covariance import ledoit_wolf_shrinkage
 from torch import Tensor, nn
 
 
@@ -31,19 +31,28 @@ def smooth_noise(size: tuple[int, ...], generator: torch.Generator) -> Tensor:
 def gaussian(images: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Samples of one multivariate normal fitted to the images, clipped to [0, 1].
 
-    The covariance is Ledoit and Wolf's shrunk estimate (2004), which stays positive definite with
-    fewer images than pixels.
+    The covariance is that of Ledoit and Wolf (2004): (1 − s)·S + s·m·I, with S the covariance of
+    the images, m its mean variance and s their shrinkage.  Weighting the centred images by normal
+    numbers draws from S without ever forming it, so many pixels cost no more than many images.
 
     Raises:
         ValueError: fewer than two images.
     """
     flat = images.flatten(1).double().cpu()
-    if len(flat) < 2:
-        raise ValueError(f"a covariance needs at least two images, got {len(flat)}")
-    covariance = torch.from_numpy(LedoitWolf().fit(flat.numpy()).covariance_)
-    root = torch.linalg.cholesky(covariance + 1e-6 * torch.eye(len(covariance)))
-    z = torch.randn(count, flat.shape[1], dtype=torch.float64, generator=generator)
-    return (flat.mean(0) + z @ root.T).clamp(0, 1).float().view(count, *images.shape[1:])
+    n, pixels = flat.shape
+    if n < 2:
+        raise ValueError(f"a covariance needs at least two images, got {n}")
+    mean = flat.mean(0)
+    centred = flat - mean
+    shrinkage = ledoit_wolf_shrinkage(flat.numpy())
+    variance = centred.square().mean()
+
+    def normal(columns: int) -> Tensor:
+        return torch.randn(count, columns, dtype=torch.float64, generator=generator)
+
+    spread = ((1 - shrinkage) / n) ** 0.5 * normal(n) @ centred
+    noise = (shrinkage * variance) ** 0.5 * normal(pixels)
+    return (mean + spread + noise).clamp(0, 1).float().view(count, *images.shape[1:])
 
 
 def class_gaussians(
@@ -55,8 +64,8 @@ def class_gaussians(
         ValueError: a class with a single image.
     """
     classes, sizes = labels.cpu().unique(return_counts=True)
-    share = (sizes.double() / sizes.sum() * count).round().long()
-    share[-1] += count - share.sum()
+    ends = (sizes.cumsum(0).double() / sizes.sum() * count).round().long()
+    share = ends.diff(prepend=ends.new_zeros(1))  # adds up to count, and is never negative
     parts = [
         gaussian(images[labels == c], int(m), generator)
         for c, m in zip(classes.to(labels.device), share.tolist(), strict=True)

@@ -8,7 +8,7 @@ of a group read the same batch in the same tensor operation.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -150,10 +150,7 @@ def fit(
     decay = decay.to(device).expand(students)
     draws = [torch.Generator().manual_seed(7 + seed) for seed in seeds]
     order = order.to(device)
-    cuda = device.type == "cuda"
-    if cuda:
-        net.to(memory_format=torch.channels_last)
-    precision = torch.autocast("cuda", torch.bfloat16) if cuda else nullcontext()
+    precision = _precision(device)
     history, total = History(), torch.zeros(students, device=device)
     net.train()
     for step in range(recipe.steps):
@@ -170,8 +167,8 @@ def fit(
         rate = recipe.rate(step)
         for group in optimizer.param_groups:
             group["lr"] = rate
+        _decay(net, decay, rate)  # before the step, as AdamW does
         optimizer.step()
-        _decay(net, decay, rate)
         total += each.detach()
         checkpoint = every and ((step + 1) % every == 0 or step + 1 == recipe.steps)
         if checkpoint or step % 25 == 0 or step + 1 == recipe.steps:
@@ -185,6 +182,11 @@ def fit(
                 net.train()
     net.eval()
     return history
+
+
+def _precision(device: torch.device) -> AbstractContextManager[object]:
+    """bfloat16 on CUDA, float32 elsewhere."""
+    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
 def _float(out: Output) -> Output:
@@ -227,8 +229,7 @@ def predict(
         only map, [K, H·W, M] (none for an MLP).
     """
     net.eval()
-    cuda = images.device.type == "cuda"
-    precision = torch.autocast("cuda", torch.bfloat16) if cuda else nullcontext()
+    precision = _precision(images.device)
     if rows is None:
         rows = torch.arange(len(images), device=images.device).expand(net.groups, -1)
     logits, hidden, maps = [], [], []
