@@ -79,6 +79,8 @@ def verify(options: Options) -> int:
 
     wrong = upkeep.verify()
     print("\n".join(wrong) or "every record holds")
+    for note in upkeep.notes():
+        print(f"note: {note}")
     return 1 if wrong else 0
 
 

@@ -29,7 +29,8 @@ class Interval:
     method: str
 
     def __str__(self) -> str:
-        return f"{self.value:+.2f} [{self.low:+.2f}, {self.high:+.2f}]"
+        text = f"{self.value:+.2f} [{self.low:+.2f}, {self.high:+.2f}]"
+        return text.replace("-", "−")  # a minus, not a hyphen
 
 
 def paired(differences: Sequence[float], *, ratio: float = 0.0, level: float = 0.95) -> Interval:
@@ -60,6 +61,21 @@ def paired(differences: Sequence[float], *, ratio: float = 0.0, level: float = 0
     half = float(stdtrit(d.size - 1, (1 + level) / 2)) * error
     method = f"Nadeau-Bengio corrected t, n_test/n_train = {ratio:.3g}" if ratio else "paired t"
     return Interval(mean, mean - half, mean + half, level, int(d.size), method)
+
+
+def geometric(values: Sequence[float], *, ratio: float = 0.0, level: float = 0.95) -> Interval:
+    """Geometric mean of positive numbers with an interval that stays positive.
+
+    `paired` of the logarithms, mapped back: for ratios and counts, whose errors are factors.
+
+    Raises:
+        ValueError: a value that is not positive, or what `paired` refuses.
+    """
+    if not all(value > 0 for value in values):
+        raise ValueError("a geometric mean needs positive numbers")
+    logs = paired([math.log(value) for value in values], ratio=ratio, level=level)
+    value, low, high = (math.exp(x) for x in (logs.value, logs.low, logs.high))
+    return Interval(value, low, high, level, logs.n, f"{logs.method}, on logarithms")
 
 
 @dataclass(frozen=True)

@@ -118,17 +118,31 @@ def test_verify(committed):
 
 def test_verify_compares_with_the_last_run(committed):
     ran = json.loads(committed.record.read_text())
-    ran["measurements"][0] |= {"low": 0.0}
-    ran["claims"][0] |= {"verdict": "undecided"}
-    ran["claims"][0]["tests"][0] |= {"verdict": "undecided"}
-    ran["measurements"].append(ran["measurements"][0] | {"name": "other"})
-    committed.record.write_text(json.dumps(ran))
+    first = ran["measurements"][0]
+    claim = ran["claims"][0]
+
+    def says(verdict: str, **bounds: float) -> None:
+        rewrite(
+            committed.record,
+            measurements=[first | bounds, first | {"name": "other"}],
+            claims=[
+                claim | {"verdict": verdict, "tests": [claim["tests"][0] | {"verdict": verdict}]}
+            ],
+        )
+
+    other = f"{ID}: the last run did not measure the same: ['other']"
+    says("fails", value=-2.0, low=-3.0, high=-1.0)
     assert upkeep.verify() == [
-        f"{ID}: the last run did not measure the same: ['other']",
-        f"{ID}: claim it-works: the last run says 'undecided'",
+        other,
+        f"{ID}: claim it-works: 'holds', but the last run says 'fails'",
     ]
-    rewrite(committed.record, claims=[], measurements=ran["measurements"][:1])
+    assert upkeep.notes() == []
+    says("undecided", low=0.0)  # near its limit: worth a note, and no defect
+    assert upkeep.verify() == [other]
+    assert upkeep.notes() == [f"{ID}: claim it-works: 'holds', and 'undecided' in the last run"]
+    rewrite(committed.record, claims=[], measurements=[first])
     assert upkeep.verify() == [f"{ID}: claim it-works: not in the last run"]
+    assert upkeep.notes() == []
 
 
 def test_verify_refuses_a_typed_verdict(committed):

@@ -81,6 +81,19 @@ def test_no_interval_of_nonsense(d, settings, said):
         stats.paired(d, **settings)
 
 
+def test_a_geometric_mean_is_scipys():
+    values = np.random.default_rng(0).lognormal(1, 0.7, 9)
+    found = stats.geometric(values, level=0.9)
+    oracle = sps.ttest_1samp(np.log(values), 0).confidence_interval(0.9)
+    assert found.value == pytest.approx(sps.gmean(values))
+    assert (found.low, found.high) == pytest.approx((np.exp(oracle.low), np.exp(oracle.high)))
+    assert (found.level, found.n, found.method) == (0.9, 9, "paired t, on logarithms")
+    wide, logs = (stats.geometric(values, ratio=0.5), stats.paired(np.log(values), ratio=0.5))
+    assert (wide.low, wide.high) == pytest.approx((np.exp(logs.low), np.exp(logs.high)))
+    with pytest.raises(ValueError, match="positive"):
+        stats.geometric([1.0, 0.0])
+
+
 def one(better: str, effect: float, low: float, high: float) -> str:
     return stats.judge_one(stats.Test("r", "m", better, effect), Bounds(low, high))
 

@@ -229,3 +229,19 @@ def test_serve_refuses_what_it_cannot_measure():
         cost.serve({"a": MLP}, images, batches=(1, 8))
     with pytest.raises(ValueError, match="training mode"):
         cost.serve({"a": conv().train()}, images, batches=(1,))
+
+
+def test_one_engine_is_raced_alone():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).eval()
+    images = torch.rand(4, 1, 2, 2)
+    served = cost.serve(
+        {"m": model}, images, batches=(1, 4), engines=("eager",), rounds=2, min_seconds=1e-4
+    )
+    assert set(served.costs) == set(served.seconds) == {"m/eager/1", "m/eager/4"}
+    assert served.parity == {}
+
+
+@pytest.mark.parametrize("engines", [(), ("eager", "tensorrt")])
+def test_unknown_engines_are_refused(engines):
+    with pytest.raises(ValueError, match="eager or onnxruntime"):
+        cost.serve({}, torch.rand(4, 1, 2, 2), batches=(1,), engines=engines)

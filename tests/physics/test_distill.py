@@ -361,33 +361,41 @@ def test_who_diverges_is_named(toy, taught):
 
 
 def by_hand() -> Scores:
-    """Two splits, two budgets; on validation b2 wins at 10 labels, on test b1 would."""
+    """Two splits, two budgets; the test always prefers another arm of b than the validation."""
     group = [Group(s, b, *[torch.arange(1)] * 4) for s in (0, 1) for b in (10, 20)]
     arms = (Arm("a"), Arm("b", temperature=1), Arm("b", temperature=2))
-    validation = np.array([[9, 5, 6], [9, 7, 6], [9, 6, 6], [9, 7, 6]]) / 10
-    test = np.array([[3, 8, 5], [3, 4, 9], [1, 9, 6], [2, 5, 8]]) / 10
+    validation = np.array([[9, 5, 6], [9, 7, 6], [9, 7, 5], [9, 8, 6]]) / 10
+    test = np.array([[3, 8, 5], [3, 4, 9], [1, 4, 6], [2, 5, 8]]) / 10
     return Scores(tuple(group), arms, validation, test, test / 2, test / 4)
 
 
 def test_a_family_chooses_on_validation_and_never_on_test():
     scores = by_hand()
-    arm, test = scores.family("b", 10)
-    assert arm == scores.arms[2]
-    assert test.tolist() == [0.5, 0.6]
-    arm, test = scores.family("b", 20)
-    assert arm == scores.arms[1]
-    assert test.tolist() == [0.4, 0.5]
-    # Whatever the test says, the choice is the same.
-    upside_down = replace(scores, test=1 - scores.test)
-    assert upside_down.family("b", 10)[0] == scores.arms[2]
-    assert scores.gain("b", "a", 10) == pytest.approx([20, 50])
+    assert scores.accuracy("b", 10).tolist() == [0.5, 0.4]  # split 0 takes T=2, split 1 takes T=1
+    assert scores.accuracy("b", 20).tolist() == [0.4, 0.5]
+    assert scores.gain("b", "a", 10) == pytest.approx([20, 30])
     assert scores.column("agreement", scores.arms[2], 20) == pytest.approx([0.225, 0.2])
 
 
+def test_the_setting_to_go_on_with_is_best_on_validation_over_all_splits():
+    scores = by_hand()
+    assert scores.arm("b", 10) == scores.arms[1]  # 0.6 on average against 0.55
+    assert scores.arm("b", 20) == scores.arms[1]
+    # Whatever the test says, the choice is the same.
+    assert replace(scores, test=1 - scores.test).arm("b", 10) == scores.arms[1]
+
+
 @pytest.mark.parametrize(("family", "budget"), [("c", 10), ("b", 30)])
-def test_a_family_that_was_not_run(family, budget):
+@pytest.mark.parametrize("choose", ["accuracy", "arm"])
+def test_a_family_that_was_not_run(choose, family, budget):
     with pytest.raises(KeyError, match=f"'{family}' was run with {budget} labels"):
-        by_hand().family(family, budget)
+        getattr(by_hand(), choose)(family, budget)
+
+
+@pytest.mark.parametrize("paid", [{"alpha": 0.5}, {"alpha": 1.0, "kind": "decoupled"}])
+def test_an_arm_on_the_pool_must_not_read_labels(paid):
+    with pytest.raises(ValueError, match="labels that nobody paid for"):
+        Arm("greedy", "pool", **paid)
 
 
 # ---- the student that never sees a raw image

@@ -59,6 +59,10 @@ def test_calibration_error_at_the_edges():
     # No opinion: confidence ½, on the edge of two bins, and right half the time.
     even = torch.zeros(1, 2, 4)
     assert evaluate.calibration_error(even, torch.tensor([0, 0, 1, 1]), bins=2).item() == 0
+    # The edge is in the lower bin: ½ and wrong, and ¾ and right, are not mixed.
+    edge = torch.tensor([[[0.0, 3.0], [0.0, 1.0]]]).log().clamp(min=0)
+    found = evaluate.calibration_error(edge, torch.tensor([1, 0]), bins=2)
+    assert found.item() == pytest.approx((0.5 + 0.25) / 2)
     # Confidence 0 cannot be: one class would have to be below all others.  A NaN is no confidence.
     assert evaluate.calibration_error(torch.zeros(1, 1, 3), torch.zeros(3).long()).item() == 0
 

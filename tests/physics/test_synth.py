@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.covariance import LedoitWolf
+from sklearn.covariance import LedoitWolf, ledoit_wolf_shrinkage
 from torch import Tensor, nn
 
 from synthecon.physics import synth
@@ -119,6 +119,18 @@ def stairs(images, labels, pools, seeds=(3, 4)):
     return synth.staircase(images, labels, pools, seeds, 30)
 
 
+@pytest.mark.parametrize("count", [10, 24, 300])
+def test_shrinkage_is_that_of_scikit_learn(count):
+    x = narrow(count).flatten(1).double()
+    expected = ledoit_wolf_shrinkage(x.numpy())
+    assert synth.shrinkage(x - x.mean(0)).item() == pytest.approx(expected)
+
+
+def test_images_that_do_not_vary_need_no_shrinkage():
+    same = torch.full((5, 1, 2, 2), 0.5)
+    assert torch.allclose(synth.gaussian(same, 3, rng()), same[:3], atol=1e-6)
+
+
 def test_staircase():
     images = torch.rand(80, *SHAPE, generator=rng())
     labels = torch.arange(80) % 4
@@ -141,7 +153,7 @@ def test_staircase():
         assert torch.equal(x, made[name])
     other = stairs(torch.rand(80, *SHAPE), labels, pools)
     for rung in synth.RUNGS:
-        assert torch.equal(other[rung.name], made[rung.name]) == (rung.releases == "nothing")
+        assert torch.equal(other[rung.name], made[rung.name]) == (rung.releases == "no statistic")
 
 
 def test_a_seed_is_needed_for_each_pool():

@@ -67,7 +67,9 @@ def contenders(case: Case, images: Tensor, labels: Tensor) -> dict[str, tuple[Ca
 
     def plain() -> tuple[nn.Module, torch.optim.Optimizer]:
         student = nets.extract(nets.build(case.student, case.shape, 10, [1]), 0).train()
-        return student, torch.optim.AdamW(student.parameters(), lr=1e-3, weight_decay=0.0)
+        return student, torch.optim.AdamW(
+            student.parameters(), lr=1e-3, weight_decay=0.0, fused=True
+        )
 
     def step(student: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor, t: Tensor):
         z = student(x)
@@ -158,10 +160,8 @@ def measure(case: Case, rounds: int, progress: Callable[[], None]) -> list[str]:
         median = 1e6 * sorted(row)[len(row) // 2]
         span = f"[{ratio.low:.3g}, {ratio.high:.3g}]"
         lines.append(f"  {name:30s} {median:9.1f} µs a student-step {ratio.value:7.3g}x  {span}")
-    best = max(cost.ratio(each["textbook loop"], row).value for row in each.values())
-    lines.append(
-        f"  wanted at least {case.wanted:g}x: {'met' if best >= case.wanted else 'MISSED'}"
-    )
+    met = ratio.low >= case.wanted  # of the last rung: all habits together
+    lines.append(f"  wanted at least {case.wanted:g}x: {'met' if met else 'MISSED'}")
     return lines
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import logging
 import math
 import random
@@ -304,11 +305,7 @@ def ratio(
         raise ValueError(f"rounds are paired, but there are {len(times_a)} and {len(times_b)}")
     if not all(t > 0 for t in (*times_a, *times_b)):
         raise ValueError("a time is not positive: raise min_seconds")
-    logs = stats.paired(
-        [math.log(a / b) for a, b in zip(times_a, times_b, strict=True)], level=level
-    )
-    value, low, high = (math.exp(x) for x in (logs.value, logs.low, logs.high))
-    return stats.Interval(value, low, high, level, logs.n, "t on log ratios of paired rounds")
+    return stats.geometric([a / b for a, b in zip(times_a, times_b, strict=True)], level=level)
 
 
 @dataclass(frozen=True)
@@ -348,6 +345,7 @@ class Serving:
 
 def serve(
     models: Mapping[str, nn.Module], images: Tensor, *, batches: Sequence[int] = (1, 256),
+    engines: Sequence[str] = ("eager", "onnxruntime"),
     rounds: int = 7, min_seconds: float = 0.03, seed: int = 0, cpu_threads: int = 1,
     core_watts: float = 10.0,
 ) -> Serving:  # fmt: skip
@@ -356,14 +354,18 @@ def serve(
     Args:
         models: by name, in evaluation mode, on the device of the images; [B, C, H, W] -> logits.
         images: float32 [B, C, H, W], at least two and at least the largest batch.
+        engines: ways of serving, `eager` and `onnxruntime`.
         batches: images a request.  Batch 1 gives the latency, a large one the throughput.
         cpu_threads: of torch and of ONNX Runtime.
         core_watts: assumed of one busy core where no energy counter is readable.
 
     Raises:
-        ValueError: too few images, or a model in training mode.
+        ValueError: too few images, an unknown engine, or a model in training mode.
         ParityError: an export that computes something else.
     """
+    unknown = set(engines) - {"eager", "onnxruntime"}
+    if unknown or not engines:
+        raise ValueError(f"engines must be eager or onnxruntime, got {list(engines)}")
     if len(images) < max(2, *batches):
         raise ValueError(f"{len(images)} images do not fill batches of {max(batches)}")
     for name, model in models.items():
@@ -374,16 +376,18 @@ def serve(
     parity: dict[str, float] = {}
     with threads(cpu_threads):
         for name, model in models.items():
-            exported = export(model, images[: max(2, *batches)], cpu_threads=cpu_threads)
-            parity[name] = exported.difference
+            calls: dict[str, tuple[str, Callable[[Tensor], Callable[[], None]]]] = {}
+            if "eager" in engines:
+                calls["eager"] = (str(images.device), functools.partial(eager, model))
+            if "onnxruntime" in engines:
+                exported = export(model, images[: max(2, *batches)], cpu_threads=cpu_threads)
+                parity[name] = exported.difference
+                calls["onnxruntime"] = ("cpu", exported.serve)
             for batch in batches:
                 some = images[:batch].contiguous()
-                for engine, device, call in (
-                    ("eager", str(images.device), eager(model, some)),
-                    ("onnxruntime", "cpu", exported.serve(some)),
-                ):
+                for engine, (device, call) in calls.items():
                     key = f"{name}/{engine}/{batch}"
-                    contenders[key], kinds[key] = call, (name, engine, device, batch)
+                    contenders[key], kinds[key] = call(some), (name, engine, device, batch)
         times = race(contenders, rounds=rounds, min_seconds=min_seconds, seed=seed)
         costs = {}
         for key, (name, engine, device, batch) in kinds.items():

@@ -1,8 +1,9 @@
 """The distillation study: many arms, many splits, one table of scores.
 
 An *arm* is a way to train the student.  A *group* is a random split with a label budget; all arms
-of a group share its images, initial weights and batches, so that differences between arms are
-paired.  Arms that read the same rows under the same kind of loss are trained in one stack.
+of a group share its images and initial weights, and arms that read the same rows share the batches
+too, so that differences between arms are paired.  Arms that read the same rows under the same kind
+of loss are trained in one stack.
 """
 
 from __future__ import annotations
@@ -59,7 +60,15 @@ class Arm:
     alpha: float = 0.0
     kind: Kind = "logits"
     beta: float = 0.0
-    weight_decay: float = 0.03
+    weight_decay: float = 0.1
+
+    def __post_init__(self) -> None:
+        reads_label = self.hard == "label" and (self.alpha < 1 or self.kind == "decoupled")
+        if self.rows == "pool" and reads_label:
+            raise ValueError(
+                f"{self.family}: an arm on the pool would read labels that nobody paid for: "
+                "set hard='teacher'"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +89,8 @@ class Teacher:
         where = list(groups)
         attention = None if self.attention is None else self.attention[where]
         net = nets.take(self.net, where, len(where))
-        return Teacher(net, self.logits[where], self.hidden[where], attention, self.seconds)
+        seconds = self.seconds * len(where) / len(self.logits)
+        return Teacher(net, self.logits[where], self.hidden[where], attention, seconds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,20 +108,29 @@ class Scores:
     curve_steps: tuple[int, ...] = ()
     curves: np.ndarray | None = None
 
-    def family(self, family: str, budget: int) -> tuple[Arm, np.ndarray]:
-        """The family's arm that is best on *validation* over all splits, and its test accuracy.
-
-        Returns the arm and one test accuracy a split.
-
-        Raises:
-            KeyError: no arm of that family was run.
-        """
+    def _members(self, family: str, budget: int) -> tuple[list[int], list[int]]:
         rows = [g for g, group in enumerate(self.groups) if group.budget == budget]
         arms = [a for a, arm in enumerate(self.arms) if arm.family == family]
         if not arms or not rows:
             raise KeyError(f"no arm of family {family!r} was run with {budget} labels")
-        best = arms[int(self.validation[rows][:, arms].mean(0).argmax())]
-        return self.arms[best], self.test[rows, best]
+        return rows, arms
+
+    def accuracy(self, family: str, budget: int) -> np.ndarray:
+        """Test accuracy of the family, one a split: each split takes the arm that is best on its
+        own validation images.  (A vote over all splits would let a split's test images speak, as
+        another's validation images.)
+
+        Raises:
+            KeyError: no arm of that family was run.
+        """
+        rows, arms = self._members(family, budget)
+        best = self.validation[rows][:, arms].argmax(1)
+        return self.test[rows][:, arms][np.arange(len(rows)), best]
+
+    def arm(self, family: str, budget: int) -> Arm:
+        """The family's arm with the best mean validation accuracy: the setting to go on with."""
+        rows, arms = self._members(family, budget)
+        return self.arms[arms[int(self.validation[rows][:, arms].mean(0).argmax())]]
 
     def column(self, name: str, arm: Arm, budget: int) -> np.ndarray:
         """One score (`ece`, `agreement`…) of one arm, a split each."""
@@ -125,8 +144,8 @@ class Scores:
         return nets.extract(net, group * len(members) + members.index(number))
 
     def gain(self, family: str, over: str, budget: int) -> np.ndarray:
-        """Percentage points of test accuracy between two families' chosen arms, a split each."""
-        return 100 * (self.family(family, budget)[1] - self.family(over, budget)[1])
+        """Percentage points of test accuracy between two families, a split each."""
+        return 100 * (self.accuracy(family, budget) - self.accuracy(over, budget))
 
 
 def make_groups(
@@ -250,11 +269,13 @@ class Objective:
                 for who, s in hard
             ]
         )  # [V, G, N, C]
-        self.hard_of = torch.tensor([hard.index((a.hard, a.smoothing)) for a in arms])
+        self.hard_of = torch.tensor(
+            [hard.index((a.hard, a.smoothing)) for a in arms], device=device
+        )
 
         soft = sorted({(arm.soft, arm.rows) for arm in arms})
         self.soft = torch.stack([self._soft(data, groups, teacher, *key) for key in soft])
-        self.soft_of = torch.tensor([soft.index((a.soft, a.rows)) for a in arms])
+        self.soft_of = torch.tensor([soft.index((a.soft, a.rows)) for a in arms], device=device)
 
         def column(field: str) -> Tensor:
             values = torch.tensor([float(getattr(arm, field)) for arm in arms])
@@ -435,7 +456,7 @@ def never_raw(
     """
     device, seeds = data.images.device, [g.seed for g in groups]
     count, many = next(iter(images.values())).shape[1], len(images) * len(groups)
-    table = torch.cat([x.flatten(0, 1) for x in images.values()]).to(device)
+    table = torch.cat([x.to(device).flatten(0, 1) for x in images.values()])
     rows = torch.arange(len(table)).view(len(images), len(groups), count)
     answers = torch.cat([train.predict(teacher.net, table, r).logits for r in rows])
     answers = answers.transpose(1, 2).flatten(0, 1)

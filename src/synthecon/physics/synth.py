@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from sklearn.covariance import ledoit_wolf_shrinkage
 from torch import Tensor, nn
 
 
@@ -32,27 +31,46 @@ def gaussian(images: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Samples of one multivariate normal fitted to the images, clipped to [0, 1].
 
     The covariance is that of Ledoit and Wolf (2004): (1 − s)·S + s·m·I, with S the covariance of
-    the images, m its mean variance and s their shrinkage.  Weighting the centred images by normal
-    numbers draws from S without ever forming it, so many pixels cost no more than many images.
+    the images, m its mean variance and s their shrinkage.  Work is done on the device of the
+    images; the random numbers come from the CPU, so that every device samples alike.
 
     Raises:
         ValueError: fewer than two images.
     """
-    flat = images.flatten(1).double().cpu()
+    flat = images.flatten(1).double()
     n, pixels = flat.shape
     if n < 2:
         raise ValueError(f"a covariance needs at least two images, got {n}")
     mean = flat.mean(0)
     centred = flat - mean
-    shrinkage = ledoit_wolf_shrinkage(flat.numpy())
-    variance = centred.square().mean()
+    s, variance = shrinkage(centred), centred.square().mean()
 
     def normal(columns: int) -> Tensor:
-        return torch.randn(count, columns, dtype=torch.float64, generator=generator)
+        z = torch.randn(count, columns, dtype=torch.float64, generator=generator)
+        return z.to(images.device)
 
-    spread = ((1 - shrinkage) / n) ** 0.5 * normal(n) @ centred
-    noise = (shrinkage * variance) ** 0.5 * normal(pixels)
-    return (mean + spread + noise).clamp(0, 1).float().view(count, *images.shape[1:])
+    if n < pixels:  # S has rank below n: weight the images by normal numbers, never form it
+        spread = normal(n) @ centred / n**0.5
+    else:
+        ridge = 1e-9 * variance + 1e-12  # keeps pixels that never vary from stopping Cholesky
+        square = centred.T @ centred / n + ridge * torch.eye(pixels, device=flat.device)
+        spread = normal(pixels) @ torch.linalg.cholesky(square).T
+    samples = mean + (1 - s) ** 0.5 * spread + (s * variance) ** 0.5 * normal(pixels)
+    return samples.clamp(0, 1).float().view(count, *images.shape[1:])
+
+
+def shrinkage(centred: Tensor) -> Tensor:
+    """Ledoit and Wolf's weight of the identity, 0 to 1, from centred rows [n, p].
+
+    scikit-learn's `ledoit_wolf_shrinkage` on the device of the data, through the smaller of the two
+    Gram matrices.
+    """
+    n, pixels = centred.shape
+    gram = centred @ centred.T if n < pixels else centred.T @ centred
+    square = gram.square().sum() / n**2  # ‖S‖², the same from either side
+    delta = square / pixels - centred.square().mean() ** 2
+    beta = (centred.square().sum(1).square().sum() / n - square) / (pixels * n)
+    return (torch.minimum(beta, delta) / delta).nan_to_num(0.0)
 
 
 def class_gaussians(
@@ -77,7 +95,7 @@ def mixup(images: Tensor, generator: torch.Generator) -> Tensor:
     """λx + (1 − λ)x′ of random pairs, λ uniform (Zhang et al. 2018 with β = 1); no label mixed:
     the teacher is asked about the mixture itself."""
     partner = torch.randperm(len(images), generator=generator)
-    weight = torch.rand(len(images), 1, 1, 1, generator=generator)
+    weight = torch.rand(len(images), 1, 1, 1, generator=generator).to(images.device)
     return weight * images + (1 - weight) * images[partner]
 
 
@@ -91,8 +109,8 @@ class Rung:
 
 
 RUNGS = (
-    Rung("uniform noise", "nothing", lambda x, y, m, g: uniform_noise((m, *x.shape[1:]), g)),
-    Rung("smooth noise", "nothing", lambda x, y, m, g: smooth_noise((m, *x.shape[1:]), g)),
+    Rung("uniform noise", "no statistic", lambda x, y, m, g: uniform_noise((m, *x.shape[1:]), g)),
+    Rung("smooth noise", "no statistic", lambda x, y, m, g: smooth_noise((m, *x.shape[1:]), g)),
     Rung("one Gaussian", "a mean and a covariance", lambda x, y, m, g: gaussian(x, m, g)),
     Rung("class Gaussians", "a mean and a covariance a class", class_gaussians),
     Rung(
@@ -106,7 +124,7 @@ RUNGS = (
 def staircase(
     images: Tensor, labels: Tensor, pools: Sequence[Tensor], seeds: Sequence[int], count: int
 ) -> dict[str, Tensor]:
-    """`count` images of every rung for every pool: name -> [G, count, C, H, W], on the CPU.
+    """`count` images of every rung for every pool: name -> [G, count, C, H, W].
 
     A rung that is fitted sees `images[pools[g]]` and their labels, and nothing else.
     """
@@ -115,19 +133,26 @@ def staircase(
         parts = []
         for own, seed in zip(pools, seeds, strict=True):
             generator = torch.Generator().manual_seed(1000 * number + seed)
-            parts.append(rung.sample(images[own].cpu(), labels[own].cpu(), count, generator))
+            parts.append(rung.sample(images[own], labels[own], count, generator).to(images.device))
         made[rung.name] = torch.stack(parts)
     return made
 
 
 class Generator(nn.Module):
-    """Latent [B, Z] -> images [B, C, H, W] in [0, 1]: two upsampling convolutions."""
+    """Latent [B, Z] -> images [B, C, H, W] in [0, 1]: two upsampling convolutions.
+
+    Raises:
+        ValueError: height or width is not a multiple of 4.
+    """
 
     def __init__(self, shape: tuple[int, int, int], latent: int = 64, width: int = 64) -> None:
         super().__init__()
         channels, height, breadth = shape
+        if height % 4 or breadth % 4:
+            raise ValueError(
+                f"the generator doubles twice: {height}×{breadth} is not a multiple of 4"
+            )
         self.start = (width, height // 4, breadth // 4)
-        self.out = (height, breadth)
         self.latent = latent
         self.project = nn.Linear(latent, width * (height // 4) * (breadth // 4))
         self.body = nn.Sequential(

@@ -57,10 +57,12 @@ def pick_device(name: str = "auto") -> torch.device:
     """`auto` takes CUDA when there is one; `cpu`, `cuda` or `cuda:1` force a choice.
 
     Raises:
-        ValueError: CUDA was asked for and this machine has none.
+        ValueError: an unknown name, or CUDA was asked for and this machine has none.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.split(":")[0] not in ("cpu", "cuda"):
+        raise ValueError(f"device={name!r}: choose cpu, cuda, cuda:1 or auto")
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(
             f"device={name!r}, but this torch ({torch.__version__}) sees no CUDA device: "
@@ -219,7 +221,7 @@ def _check(total: Tensor, step: int, names: Sequence[str]) -> None:
 def predict(
     net: nn.Module, images: Tensor, rows: Tensor | None = None, chunk: int = 1024
 ) -> Output:
-    """Run the stack over the table without gradients.
+    """Run the stack over the table without gradients, in float32 on every device.
 
     Args:
         images: [N, C, H, W]; every group sees all of it, or its own `rows` [G, M].
@@ -229,13 +231,11 @@ def predict(
         only map, [K, H·W, M] (none for an MLP).
     """
     net.eval()
-    precision = _precision(images.device)
     if rows is None:
         rows = torch.arange(len(images), device=images.device).expand(net.groups, -1)
     logits, hidden, maps = [], [], []
     for part in rows.to(images.device).split(chunk, dim=1):
-        with precision:
-            out = _float(net(images[part]))
+        out = net(images[part])
         logits.append(out.logits)
         hidden.append(out.hidden)
         maps += [attention_map(out.maps[-1])] if out.maps else []
