@@ -153,7 +153,8 @@ def _execute(watch: _Watch, workers: int, kernels: list[AsyncKernelManager]) -> 
     if not watch.bar.disable:
         watch.bar.reset()
     else:
-        print(f"{job.id}: running", flush=True)
+        # One write: two notebooks start at once, and their lines must not mix.
+        print(f"{job.id}: running\n", end="", flush=True)
     executed, record_file, working = files(job.id)
     staged = working.with_suffix(".json")
     original = notebooks.read(notebooks.path(job.notebook))

@@ -41,7 +41,8 @@ def defects(notebook: notebooks.Notebook) -> list[str]:
     if len(parameters) != 1:
         found.append("exactly one cell is tagged parameters")
     for line in "\n".join(parameters).splitlines():
-        if not re.match(r"(\w+: .+ = .+  # .+|#.*|\s+.*|[\])}].*)?$", line):
+        # On one line, or with the value over several and the comment after the closing bracket.
+        if not re.match(r"(\w+: .+ = (.+  # .+|[\[({])|#.*|\s+.*|[\])}]  # .+)?$", line):
             found.append(f"a parameter without type or comment: {line}")
 
     size = 0

@@ -149,7 +149,7 @@ def test_ctrl_c_and_kill_leave_nothing_that_counts(toy):
         process = toy.start("run", "--no-book")
         wait_for(mark, process)
         process.send_signal(how)
-        text, _ = process.communicate(timeout=20)
+        text, _ = process.communicate(timeout=90)
         assert process.returncode == code, text
         assert ("interrupted" in text) == (code == 130)
         assert "Traceback" not in text

@@ -37,7 +37,7 @@ def test_nadeau_and_bengio_by_hand():
     half = 4.302653 * math.sqrt(0.930333)
     assert (found.low, found.high) == pytest.approx((2 - half, 2 + half), rel=1e-6)
     assert found.method == "Nadeau-Bengio corrected t, n_test/n_train = 0.597"
-    assert str(found) == "+2.00 [-2.15, +6.15]"
+    assert str(found) == "+2.00 [−2.15, +6.15]"
 
 
 differences = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20)
