@@ -193,14 +193,17 @@ def staircase(rows: Sequence[tuple[str, str, float, float, str]], reference: flo
 def calibration(points: Sequence[tuple[str, float, float, str]]) -> None:
     """Agreement with the teacher against calibration error, a labelled dot a method."""
     _, ax = plt.subplots(figsize=(7.6, 3.6))
-    for n, (name, agreement, error, colour) in enumerate(points):
+    middle = sum(agreement for _, agreement, _, _ in points) / len(points)
+    for name, agreement, error, colour in points:
+        right = agreement > middle  # labels point outwards, away from the other dots
         ax.plot(agreement, error, "o", ms=9, color=colour)
         ax.annotate(
             name,
             (agreement, error),
-            xytext=(0, -18 if n % 2 else 10),
+            xytext=(9 if right else -9, 0),
             textcoords="offset points",
-            ha="center",
+            ha="left" if right else "right",
+            va="center",
             color=colour,
             fontweight="bold",
         )
@@ -209,7 +212,7 @@ def calibration(points: Sequence[tuple[str, float, float, str]]) -> None:
         ylabel="calibration error, ECE (%)",
         ylim=(0, 1.25 * max(error for _, _, error, _ in points)),
     )
-    ax.margins(x=0.12)
+    ax.margins(x=0.3)
 
 
 def pareto(points: Sequence[tuple[str, float, float, float, str]], xlabel: str) -> None:
