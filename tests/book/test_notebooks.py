@@ -33,6 +33,8 @@ def defects(notebook: notebooks.Notebook) -> list[str]:
         found.append(f"headings: {headings}, the frame is {FRAME}")
     if len(re.findall(r"^# ", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)) != 1:
         found.append("one title, please")
+    if odd := re.findall(r"[\x00-\x08\x0b-\x1f]\w*", text):
+        found.append(f"a control character, perhaps a backslash that was eaten: {odd}")
     minutes = notebook["metadata"].get("synthecon", {}).get("minutes")
     if not isinstance(minutes, int) or minutes <= 0:
         found.append("metadata.synthecon.minutes must be a number of minutes")
@@ -101,6 +103,7 @@ def test_a_good_notebook_has_no_defect():
         (lambda n: n["cells"].pop(3), "headings"),
         (lambda n: n["cells"].insert(3, n["cells"].pop(4)), "headings"),
         (lambda n: n["cells"].append(n["cells"][0]), "one title"),
+        (lambda n: n["cells"][0].update(source="# Title\n\n$\x07lpha$"), "a control character"),
         (lambda n: n["metadata"].clear(), "minutes"),
         (lambda n: n["cells"][-2]["metadata"].clear(), "exactly one cell"),
         (lambda n: n["cells"][-2].update(source="seed = 0  # seed"), "without type"),
