@@ -1,7 +1,7 @@
 """Prove that the tests test: break the core on purpose, line by line, and see them turn red.
 
-tests/mutations.toml lists the mutations. Each is made in a copy of the checkout, and only the tests
-that it names are run there.
+tests/mutations/*.toml list the mutations. Each is made in a copy of the checkout, and only the
+tests that it names are run there.
 """
 
 from __future__ import annotations
@@ -47,22 +47,25 @@ class Mutation:
         if self.find == self.replace or text.count(self.find) != self.count:
             raise Problem(
                 f"{self.why}: {self.find!r} stands {text.count(self.find)} times in {self.file}, "
-                f"not {self.count}: adapt tests/mutations.toml to the code"
+                f"not {self.count}: adapt tests/mutations/ to the code"
             )
         path.write_text(text.replace(self.find, self.replace), encoding="utf-8")
 
 
-def load(file: Path) -> list[Mutation]:
-    """The committed list.
+def load(folder: Path) -> list[Mutation]:
+    """The committed lists, file by file.
 
     Raises:
-        Problem: not TOML, or an entry with a missing or unknown field.
+        Problem: a file that is not TOML, or an entry with a missing or unknown field.
     """
-    try:
-        entries = tomllib.loads(file.read_text(encoding="utf-8"))["mutation"]
-        return [Mutation(**e | {"tests": tuple(e["tests"])}) for e in entries]
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-        raise Problem(f"{file} is not a list of mutations: {error}") from None
+    found: list[Mutation] = []
+    for file in sorted(folder.glob("*.toml")):
+        try:
+            entries = tomllib.loads(file.read_text(encoding="utf-8"))["mutation"]
+            found += [Mutation(**e | {"tests": tuple(e["tests"])}) for e in entries]
+        except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+            raise Problem(f"{file} is not a list of mutations: {error}") from None
+    return found
 
 
 def red(root: Path, tests: Sequence[str], mutation: Mutation | None = None) -> str:
@@ -120,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     root = paths.root()
     mutations = [
         m
-        for m in load(root / "tests" / "mutations.toml")
+        for m in load(root / "tests" / "mutations")
         if not options.words or any(w in f"{m.file} {m.why}" for w in options.words)
     ]
     if not mutations:

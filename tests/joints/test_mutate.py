@@ -20,7 +20,7 @@ tests = ["tests/test_core.py"]
 def small(tmp_path, monkeypatch):
     """A checkout whose test knows that double(2) is 4, and no more; returns its list's writer."""
     package = tmp_path / "src" / "synthecon"
-    for folder in (package, tmp_path / "tests", tmp_path / "notebooks"):
+    for folder in (package, tmp_path / "tests" / "mutations", tmp_path / "notebooks"):
         folder.mkdir(parents=True)
     (tmp_path / "pyproject.toml").touch()
     (package / "__init__.py").touch()
@@ -32,7 +32,7 @@ def small(tmp_path, monkeypatch):
 
     def write(*entries: tuple[str, str, str]) -> None:
         text = "".join(ENTRY.format(why=w, find=f, replace=r) for w, f, r in entries)
-        (tmp_path / "tests" / "mutations.toml").write_text(text)
+        (tmp_path / "tests" / "mutations" / "core.toml").write_text(text)
 
     write.root = tmp_path
     return write
@@ -68,13 +68,13 @@ def test_tests_that_fail_anyway_prove_nothing(small):
 
 @pytest.mark.parametrize("text", ["", "x", "[[mutation]]\nfile = 'core.py'\ntests = ['a']"])
 def test_a_list_that_is_none(small, text):
-    (small.root / "tests" / "mutations.toml").write_text(text)
-    with pytest.raises(Problem, match=r"mutations\.toml is not a list"):
+    (small.root / "tests" / "mutations" / "core.toml").write_text(text)
+    with pytest.raises(Problem, match=r"core\.toml is not a list"):
         mutate.main([])
 
 
 def test_the_committed_list_still_fits_the_code_and_the_tests():
-    listed = mutate.load(paths.root() / "tests" / "mutations.toml")
+    listed = mutate.load(paths.root() / "tests" / "mutations")
     assert len({m.why for m in listed}) == len(listed) >= 25
     for m in listed:
         path = paths.root() / "src" / "synthecon" / m.file

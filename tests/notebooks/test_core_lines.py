@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -20,7 +22,7 @@ def taught(name: str, function: str) -> Callable:
     cells = notebooks.code(notebooks.read(notebooks.path(name)))
     (cell,) = [c for c in cells if f"def {function}(" in c]
     definition = cell[cell.index(f"def {function}(") :].split("\n\n\n")[0]
-    namespace = {"F": F, "torch": torch}
+    namespace = {"F": F, "math": math, "np": np, "torch": torch}
     exec(definition, namespace)
     return namespace[function]
 

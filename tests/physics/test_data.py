@@ -550,3 +550,18 @@ def test_real_data(name: str, counts: list[int], mean: tuple[float, ...]) -> Non
     means = dataset.images[: dataset.test_from].mean((0, 2, 3))
     assert means.numpy() == pytest.approx(mean, abs=3e-3)
     assert data.load(name, limit=70).test_from == (58 if name == "cifar10" else 60)
+
+
+def test_mnist_in_the_size_of_digits_is_the_mean_of_the_middle():
+    if data.fingerprint("mnist") is None:
+        pytest.skip("mnist is not at hand: set SYNTHECON_DATA, or fetch it once")
+    whole, small = data.load("mnist", limit=70), data.load("mnist-8x8", limit=70)
+    assert small.images.shape == (70, 1, 8, 8) and small.test_from == whole.test_from
+    assert torch.equal(small.labels, whole.labels) and small.sha256 == whole.sha256
+    # 20 pixels over 8: a pixel of the small image averages rows and columns 2.5 apart, so the mean
+    # of all is that of the box up to the pixels that two windows share.
+    box = whole.images[..., 4:24, 4:24]
+    corner = box[..., :3, :3].mean((-1, -2))
+    torch.testing.assert_close(small.images[..., 0, 0], corner)
+    assert data.fingerprint("mnist-8x8") == whole.sha256
+    assert "averaged to 8×8" in small.source

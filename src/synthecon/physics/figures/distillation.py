@@ -1,4 +1,4 @@
-"""Figures of lesson 1.  Each draws one picture from numbers that the notebook computed."""
+"""Figures of the distillation notebook."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from torch import Tensor
 
 from synthecon import plots
@@ -53,28 +51,6 @@ def soft_targets(
     axes[rows // 2, 1].set_ylabel("probability", fontsize=8)
 
 
-def forest(rows: Sequence[tuple[str, Interval, str]], effect: float, xlabel: str) -> None:
-    """Name, interval, colour; the band is the effect too small to matter."""
-    _, ax = plt.subplots(figsize=(7.6, 0.42 * len(rows) + 1.2))
-    ax.axvspan(-effect, effect, color=plots.GRID, zorder=0)
-    ax.axvline(0, color=plots.MUTED, lw=1)
-    for y, (_name, i, colour) in enumerate(rows):
-        ax.plot([i.low, i.high], [y, y], color=colour, lw=2.5, solid_capstyle="round")
-        ax.plot(i.value, y, "o", color=colour, ms=7)
-        ax.annotate(
-            f"{i.value:+.1f}",
-            (i.value, y),
-            xytext=(0, 7),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8,
-            color=colour,
-        )
-    ax.set_yticks(range(len(rows)), [name for name, *_ in rows])
-    ax.set(xlabel=xlabel, ylim=(len(rows) - 0.4, -0.7))
-    ax.grid(axis="y", visible=False)
-
-
 def budgets(
     budgets: Sequence[int], lines: Mapping[str, tuple[np.ndarray, np.ndarray, str]]
 ) -> None:
@@ -94,37 +70,6 @@ def budgets(
     )
     ax.set_xticks(budgets, [f"{b:,}" for b in budgets])
     ax.minorticks_off()
-
-
-def heatmap(
-    values: np.ndarray,
-    rows: Sequence[float],
-    columns: Sequence[float],
-    *,
-    row_label: str,
-    column_label: str,
-    unit: str,
-) -> None:
-    """Signed values on a diverging scale centred at zero, each written in its cell."""
-    _, ax = plt.subplots(figsize=(1.1 * len(columns) + 2.4, 0.62 * len(rows) + 1.4))
-    bound = float(np.abs(values).max()) or 1.0
-    picture = ax.imshow(values, cmap="RdBu", vmin=-bound, vmax=bound, aspect="auto")
-    for r in range(len(rows)):
-        for c in range(len(columns)):
-            dark = abs(values[r, c]) > 0.6 * bound
-            ax.text(
-                c,
-                r,
-                f"{values[r, c]:+.1f}",
-                ha="center",
-                va="center",
-                color="white" if dark else plots.INK,
-            )
-    ax.set_xticks(range(len(columns)), [f"{c:g}" for c in columns])
-    ax.set_yticks(range(len(rows)), [f"{r:g}" for r in rows])
-    ax.set(xlabel=column_label, ylabel=row_label)
-    ax.grid(visible=False)
-    ax.figure.colorbar(picture, label=unit)
 
 
 def curves(steps: Sequence[int], lines: Mapping[str, tuple[np.ndarray, str]], ylabel: str) -> None:
@@ -213,93 +158,3 @@ def calibration(points: Sequence[tuple[str, float, float, str]]) -> None:
         ylim=(0, 1.25 * max(error for _, _, error, _ in points)),
     )
     ax.margins(x=0.3)
-
-
-def pareto(points: Sequence[tuple[str, float, float, float, str]], xlabel: str) -> None:
-    """Accuracy against cost: name, cost, accuracy %, half-width, colour; the staircase is the
-    front, the models that none beats on both."""
-    _, ax = plt.subplots()
-    front: list[tuple[float, float]] = []
-    for name, cost, accuracy, half, colour in sorted(points, key=lambda p: p[1]):
-        ax.errorbar(cost, accuracy, yerr=half, fmt="o", ms=8, color=colour, capsize=3)
-        leads = not front or accuracy > front[-1][1]
-        front += [(cost, accuracy)] if leads else []
-        ax.annotate(
-            name,
-            (cost, accuracy),
-            xytext=(-8, 7) if leads else (8, -12),
-            textcoords="offset points",
-            ha="right" if leads else "left",
-            color=colour,
-            fontweight="bold",
-        )
-    ax.step(*zip(*front, strict=True), where="post", color=plots.MUTED, lw=1.2, ls="--", zorder=0)
-    ax.set(xlabel=xlabel, ylabel="test accuracy (%)")
-    ax.margins(x=0.12)
-    _log(ax)
-
-
-def ladder(rows: Sequence[tuple[str, float, float, float, str]], xlabel: str) -> None:
-    """Ratios on a log scale with intervals: name, value, low, high, colour."""
-    ax = _rows(rows, xlabel)
-    for y, (_name, value, low, high, colour) in enumerate(rows):
-        ax.plot([1, value], [y, y], color=plots.GRID, lw=6, solid_capstyle="butt", zorder=0)
-        ax.plot([low, high], [y, y], color=colour, lw=2.5)
-        ax.plot(value, y, "o", color=colour, ms=8)
-        ax.annotate(
-            f"{value:.3g}×",
-            (high, y),
-            xytext=(9, 0),
-            textcoords="offset points",
-            va="center",
-            color=colour,
-            fontweight="bold",
-        )
-    ax.axvline(1, color=plots.MUTED, lw=1)
-    ax.margins(x=0.15)
-    _log(ax)
-
-
-def prices(rows: Sequence[tuple[str, float, float, float, str]], xlabel: str) -> None:
-    """A price a row with its range from low to high inputs: name, base, low, high, colour."""
-    ax = _rows(rows, xlabel)
-    for y, (_name, base, low, high, colour) in enumerate(rows):
-        ax.plot([low, high], [y, y], color=colour, lw=6, alpha=0.35, solid_capstyle="butt")
-        ax.plot(base, y, "D", color=colour, ms=7)
-        ax.annotate(
-            plain(base),
-            (base, y),
-            xytext=(0, 8),
-            textcoords="offset points",
-            ha="center",
-            color=colour,
-            fontweight="bold",
-        )
-    _log(ax)
-
-
-def _rows(rows: Sequence[tuple[str, float, float, float, str]], xlabel: str) -> Axes:
-    """Named rows from top to bottom over a log axis."""
-    _, ax = plt.subplots(figsize=(7.6, 0.46 * len(rows) + 1.2))
-    ax.set_yticks(range(len(rows)), [name for name, *_ in rows])
-    ax.set(xlabel=xlabel, ylim=(len(rows) - 0.4, -0.8))
-    ax.grid(axis="y", visible=False)
-    return ax
-
-
-def _log(ax: Axes) -> None:
-    """A log axis in plain numbers: 1-2-5 steps over a short range, powers of ten over a long one.
-
-    Call it when everything is drawn.
-    """
-    ax.set_xscale("log")
-    low, high = ax.get_xlim()
-    steps = (1.0, 2.0, 5.0) if high / low < 3000 else (1.0,)
-    ax.xaxis.set_major_locator(LogLocator(subs=steps, numticks=99))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: plain(x)))
-    ax.xaxis.set_minor_locator(NullLocator())
-
-
-def plain(x: float) -> str:
-    """Two significant digits without an exponent: 0.0000052."""
-    return np.format_float_positional(float(f"{x:.2g}"), trim="-")
