@@ -20,6 +20,8 @@ from synthecon.physics.nets import Output
 
 Loss = Callable[[Output, Tensor], Tensor]
 """(forward pass, rows [G, B] of the image table) -> one loss a student, [K]."""
+Disturb = Callable[[nn.Module, Tensor, Tensor], Tensor]
+"""(stack, batch [G, B, C, H, W], its rows [G, B]) -> the batch to train on, of the same shape."""
 
 
 class DivergedError(RuntimeError):
@@ -121,6 +123,7 @@ def fit(
     seeds: Sequence[int],
     weight_decay: Tensor | None = None,
     extra: Sequence[nn.Parameter] = (),
+    disturb: Disturb | None = None,
     watch: Callable[[nn.Module], object] | None = None,
     every: int = 0,
     names: Sequence[str] = (),
@@ -136,6 +139,7 @@ def fit(
         seeds: one a group, for augmentation.
         weight_decay: one a student [K], in place of the recipe's.
         extra: parameters that belong to the loss (FitNets' regressor), trained along.
+        disturb: changes each batch once it is gathered and augmented (noise, an attack).
         watch, every: call `watch(net)` every so many steps and at the end; kept in the history.
         names: what to call student k in an error.
 
@@ -161,6 +165,8 @@ def fit(
         if recipe.shift or recipe.flip:
             u = torch.stack([torch.rand(rows.shape[1], 3, generator=g) for g in draws])
             x = augment(x, u.to(device), recipe.shift, recipe.flip)
+        if disturb:
+            x = disturb(net, x, rows)
         with precision:
             out = net(x)
         each = loss(_float(out), rows)
