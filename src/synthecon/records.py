@@ -113,6 +113,10 @@ def _current(name: str) -> str | None:
     """The hash of a data set or of a file of the checkout now; None: the data is not at hand."""
     if "/" in name:
         return provenance.file_hash(paths.root() / name)
+    from synthecon.physics import text
+
+    if text.knows(name):
+        return text.fingerprint(name)
     from synthecon.physics import data  # here, not above: it brings torch with it
 
     return data.fingerprint(name)

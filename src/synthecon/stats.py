@@ -7,7 +7,7 @@ split, the initial weights and the batches, so that only the method differs.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -76,6 +76,40 @@ def geometric(values: Sequence[float], *, ratio: float = 0.0, level: float = 0.9
     logs = paired([math.log(value) for value in values], ratio=ratio, level=level)
     value, low, high = (math.exp(x) for x in (logs.value, logs.low, logs.high))
     return Interval(value, low, high, level, logs.n, f"{logs.method}, on logarithms")
+
+
+def leave_one_out(statistic: Callable[[np.ndarray], float], rows: np.ndarray) -> np.ndarray:
+    """The statistic without each row in turn, [n]; rows [n, ...], at least two of them."""
+    return np.array([statistic(np.delete(rows, i, axis=0)) for i in range(len(rows))])
+
+
+def jackknife(
+    statistic: Callable[[np.ndarray], float],
+    rows: np.ndarray,
+    *,
+    ratio: float = 0.0,
+    level: float = 0.95,
+) -> Interval:
+    """Interval of a number that is computed from all splits at once, and not one a split.
+
+    Tukey's pseudo-values n·θ − (n − 1)·θ₍₋ᵢ₎ stand in for the splits' own values, and their spread
+    is corrected as `paired` corrects it (Efron and Stein 1981, Annals of Statistics 9).  For a mean
+    it *is* `paired`.  The statistic must be smooth: a mean or an interpolation, never a median.
+
+    Args:
+        statistic: rows [m, ...] -> a number, for any m of n − 1 or n.
+        rows: what was measured, one row a split; whatever belongs to a split stays together.
+        ratio, level: as in `paired`.
+
+    Raises:
+        ValueError: what `paired` refuses.
+    """
+    n, whole = len(rows), float(statistic(rows))
+    pseudo = n * whole - (n - 1) * leave_one_out(statistic, rows)
+    spread = paired(pseudo, ratio=ratio, level=level)
+    half = spread.high - spread.value
+    method = f"jackknife over splits, {spread.method}"
+    return Interval(whole, whole - half, whole + half, level, n, method)
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,53 @@ def test_a_geometric_mean_is_scipys():
         stats.geometric([1.0, 0.0])
 
 
+def first_mean(rows: np.ndarray) -> float:
+    return rows.mean(0)[0]
+
+
+def ratio_of_means(rows: np.ndarray) -> float:
+    return rows.mean(0)[0] / rows.mean(0)[1]
+
+
+@settings(deadline=None)
+@given(differences, st.floats(0, 2), st.floats(0.5, 0.99))
+def test_the_jackknife_of_a_mean_is_the_paired_interval(d, ratio, level):
+    found = stats.jackknife(first_mean, np.array(d)[:, None], ratio=ratio, level=level)
+    oracle = stats.paired(d, ratio=ratio, level=level)
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (oracle.value, oracle.low, oracle.high), rel=1e-6, abs=1e-6
+    )
+    assert found.n == len(d) and found.level == level
+    assert found.method == f"jackknife over splits, {oracle.method}"
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.4])
+def test_the_jackknife_by_its_formula(ratio):
+    """(n − 1)/n Σ (θ₍₋ᵢ₎ − mean)² is the variance, n·(1/n + ratio) the correction on top."""
+    rows = np.random.default_rng(1).normal(3, 1, (9, 2))
+    without = [ratio_of_means(rows[[j for j in range(9) if j != i]]) for i in range(9)]
+    variance = 8 * np.var(without) * 9 * (1 / 9 + ratio)
+    half = sps.t.ppf(0.95, 8) * math.sqrt(variance)
+    found = stats.jackknife(ratio_of_means, rows, ratio=ratio, level=0.9)
+    assert found.value == pytest.approx(ratio_of_means(rows))
+    assert (found.high - found.value, found.value - found.low) == pytest.approx((half, half))
+    assert stats.leave_one_out(ratio_of_means, rows) == pytest.approx(without)
+
+
+def test_the_jackknife_is_about_the_bootstrap_where_rows_are_many():
+    rows = np.random.default_rng(2).normal(5, 1, (200, 2))
+    found = stats.jackknife(ratio_of_means, rows)
+    oracle = sps.bootstrap(
+        (rows[:, 0], rows[:, 1]),
+        lambda a, b, axis: a.mean(axis) / b.mean(axis),
+        paired=True,
+        n_resamples=2000,
+        rng=np.random.default_rng(3),
+        method="basic",
+    ).confidence_interval
+    assert (found.low, found.high) == pytest.approx((oracle.low, oracle.high), abs=0.006)
+
+
 def one(better: str, effect: float, low: float, high: float) -> str:
     return stats.judge_one(stats.Test("r", "m", better, effect), Bounds(low, high))
 

@@ -13,8 +13,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthecon import notebooks
-from synthecon.economics import unit_cost
-from synthecon.physics import losses
+from synthecon.economics import mix, unit_cost
+from synthecon.physics import (
+    attack,
+    bridge,
+    collapse,
+    detect,
+    distill,
+    dp,
+    estimate,
+    evaluate,
+    exchange,
+    generate,
+    language,
+    losses,
+    monitor,
+    nets,
+    privacy,
+)
 
 
 def taught(name: str, function: str) -> Callable:
@@ -46,3 +62,185 @@ def test_the_price_of_the_notebook_is_the_price_of_the_package(seconds, price, u
     simple = taught("lesson-1-physics/serving-cost", "price_per_million")
     expected = unit_cost.per_million(seconds, price, utilisation)
     assert simple(seconds, price, utilisation) == pytest.approx(expected)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.floats(0, 1), min_size=3, max_size=3), st.floats(-0.5, 1.5))
+def test_the_labels_of_the_notebook_are_the_labels_of_the_package(curve, reached):
+    simple = taught("lesson-1-physics/distillation", "labels_for")
+    budgets = [50, 100, 1400]
+    expected = distill.labels_for(budgets, np.array(curve), reached)
+    assert simple(budgets, np.array(curve), reached) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("ridge", [0.01, 0.1])
+def test_the_alignment_of_the_notebook_is_that_of_the_package(ridge):
+    generator = torch.Generator().manual_seed(5)
+    home, there = (torch.rand(n, 1, 3, 4, generator=generator) for n in (60, 40))
+    simple = taught("lesson-1-physics/bridging", "align")
+    expected = simple(home.flatten(1).double(), there.flatten(1).double(), ridge)
+    moved = bridge.coral(home, there, ridge).flatten(1).double()
+    torch.testing.assert_close(moved, expected, atol=1e-5, rtol=0)
+
+
+@given(st.lists(st.integers(1, 40), min_size=3, max_size=3), st.floats(0, 100))
+def test_the_worth_of_the_notebook_is_that_of_the_package_on_a_rising_curve(rises, reached):
+    curve, grid = 10.0 + np.cumsum([0, *rises]), (0, 10, 100, 1000)
+    simple = taught("lesson-1-physics/bridging", "labels_worth")
+    assert bridge.invert(curve, grid, reached) == pytest.approx(simple(curve, grid, reached))
+
+
+def test_the_attack_of_the_notebook_is_the_attack_of_the_package():
+    generator = torch.Generator().manual_seed(1)
+    member = torch.rand(16, 40, generator=generator).argsort(1) < 20
+    statistic = torch.randn(16, 40, generator=generator).double() + member
+    simple = taught("lesson-1-physics/privacy", "lira")
+    whole = privacy.lira_online(statistic, member)
+    for target in (0, 7):
+        others = np.arange(16) != target
+        x, m = statistic.numpy(), member.numpy()
+        assert (m[others].sum(0) > 1).all() and (~m[others]).sum(0).min() > 1
+        np.testing.assert_allclose(whole[target], simple(x[target], x[others], m[others]))
+
+
+@pytest.mark.parametrize("step", [0.5, 1e-3])
+def test_the_area_of_the_notebook_is_the_area_of_the_package(step):
+    generator = torch.Generator().manual_seed(2)
+    scores = (torch.randn(30, generator=generator) / step).round() * step  # ties, and almost none
+    member = torch.rand(30, generator=generator) < 0.4
+    simple = taught("lesson-1-physics/privacy", "auc")
+    found = privacy.auc(scores[None], member[None]).item()
+    assert found == pytest.approx(simple(scores.numpy(), member.numpy()))
+
+
+@pytest.mark.parametrize("clip", [0.2, 5.0])
+def test_the_private_gradient_of_the_notebook_is_that_of_the_package(clip):
+    generator = torch.Generator().manual_seed(3)
+    net = nets.build("mlp-3", (1, 2, 2), 3, [4])
+    x, y = torch.randn(6, 1, 2, 2, generator=generator), torch.arange(6) % 3
+    plain, rows = nets.extract(net, 0), []
+    for image, label in zip(x, y, strict=True):
+        plain.zero_grad()
+        F.cross_entropy(plain(image[None]), label[None]).backward()
+        rows.append(torch.cat([p.grad.flatten() for p in plain.parameters()]))
+    simple = taught("lesson-1-physics/privacy", "private_gradient")
+    with torch.no_grad():
+        sums, _ = dp.clipped_sum(net, x[None], y[None], torch.ones(1, 6) > 0, clip)
+    ours = torch.cat([total.flatten() for total in sums]) / 6
+    torch.testing.assert_close(ours, simple(torch.stack(rows), clip, 0.0, 6), rtol=1e-4, atol=1e-6)
+
+
+def test_the_pgd_of_the_notebook_is_the_pgd_of_the_package():
+    generator = torch.Generator().manual_seed(3)
+    x = (torch.rand(12, 1, 8, 8, generator=generator) - 0.3).clamp(min=0).double()
+    y = torch.randint(4, (12,), generator=generator)
+    start = (0.2 * torch.rand(x.shape, generator=generator) - 0.1).double()
+    net = nets.build("mlp-9", (1, 8, 8), 4, [1]).double()
+    simple = taught("lesson-1-physics/noise", "pgd")
+    expected = attack.pgd(net, x[None], y[None], 0.1, steps=5, start=start[None])[0]
+    torch.testing.assert_close(simple(nets.extract(net, 0).double(), x, y, 0.1, 5, start), expected)
+
+
+@pytest.mark.parametrize("bins", [3, 10, 15])
+def test_the_calibration_error_of_the_notebook_is_that_of_the_package(bins):
+    generator = torch.Generator().manual_seed(3)
+    logits = 2 * torch.randn(200, 5, generator=generator)
+    y = torch.randint(5, (200,), generator=generator)
+    simple = taught("lesson-1-physics/noise", "calibration_error")
+    expected = evaluate.calibration_error(logits.T[None], y, bins).item()
+    assert simple(logits.softmax(1), y, bins) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("beta", [0, 0.1, 0.5, 0.9, 1])
+def test_the_divergence_of_the_notebook_is_that_of_the_package(beta):
+    generator = torch.Generator().manual_seed(3)
+    z, t = (2 * torch.randn(4, 6, 96, generator=generator) for _ in range(2))
+    simple = taught("lesson-1-physics/language-model", "divergence")
+    fast = {0: language.forward_kl, 1: language.reverse_kl}.get(beta)
+    expected = fast(z, t) if fast else language.jsd(z, t, beta)
+    torch.testing.assert_close(simple(z, t, beta), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mlp-3-4-6", "transformer-12-8-2"])
+def test_the_writing_of_the_notebook_is_that_of_the_package(name):
+    net = language.build(name, [3])
+    generator = torch.Generator().manual_seed(3)
+    uniform = torch.rand(1, 1, 20, generator=generator)
+    start = torch.randint(96, (1, 1, 5), generator=generator)
+    simple = taught("lesson-1-physics/language-model", "write")
+
+    def model(tokens):
+        return net(tokens[-net.window :].view(1, 1, -1), 1).detach().flatten()
+
+    expected = language.sample(net, start, 20, uniform, 0.7)[0, 0]
+    assert torch.equal(simple(model, start[0, 0], uniform[0, 0], 0.7), expected)
+
+
+WORTH = "lesson-1-physics/synthetic-worth"
+
+
+@pytest.mark.parametrize("count", [2, 12])
+def test_the_generator_of_the_notebook_is_that_of_the_package(count):
+    images = torch.rand(count, 1, 3, 4, generator=torch.Generator().manual_seed(1))
+    one_class = torch.zeros(count, dtype=torch.int64)
+    shared = generate.moments(images, one_class, prior=1e15)[2][0]
+    simple = taught(WORTH, "fit_and_sample")
+    here = simple(images.flatten(1).double(), shared, 50, torch.Generator().manual_seed(2))
+    there, _ = generate.gaussians(images, one_class)(50, torch.Generator().manual_seed(2))
+    torch.testing.assert_close(here.float(), there.flatten(1), rtol=0, atol=1e-5)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.floats(0.01, 9), min_size=3, max_size=3), st.floats(0, 1))
+def test_the_labels_needed_in_the_notebook_are_those_of_the_package(steps, share):
+    counts, accuracy = [20, 50, 200], np.cumsum(steps)
+    target = min(accuracy[-1], accuracy[0] + share * (accuracy[-1] - accuracy[0]))
+    simple = taught(WORTH, "labels_needed")(counts, accuracy, target)
+    assert simple == pytest.approx(exchange.labels_for(counts, accuracy, target))
+    whole = mix.labels_needed(counts, accuracy.tolist(), target)
+    assert whole == pytest.approx(simple, abs=1 + 1e-6) and whole >= simple - 1e-6
+
+
+def test_a_generation_of_the_notebook_is_one_of_the_package():
+    x = torch.randn(40, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    here = taught(WORTH, "next_generation")(x, torch.Generator().manual_seed(4))
+    arms = [collapse.Arm("replace")]
+    there = collapse.recurse(x[None, None], arms, 1, [4], watch=[1]).sets[1][0, 0, 0]
+    torch.testing.assert_close(here.float(), there, rtol=0, atol=1e-5)
+
+
+def test_the_detectors_of_the_notebook_are_those_of_the_package():
+    generator = torch.Generator().manual_seed(5)
+    x, y = (torch.randn(n, 6, generator=generator) for n in (23, 15))
+    simple = taught("lesson-1-physics/shift", "mmd_test")
+    p = simple(x, y + 0.4, 59, torch.Generator().manual_seed(1))
+    distance = detect.distances(torch.cat([x, y + 0.4])[None])
+    weights = detect.assignments(23, 15, 59, torch.Generator().manual_seed(1))
+    expected = detect.permutation_pvalue(detect.mmd(distance, weights))
+    assert p == pytest.approx(expected.item())
+    scores = torch.rand(2, 70, generator=generator, dtype=torch.float64)
+    index = taught("lesson-1-physics/shift", "psi")(scores[0], scores[1, :31])
+    assert index.item() == pytest.approx(detect.psi(scores[:1], scores[1:, :31]).item())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_estimators_of_the_notebook_are_those_of_the_package(seed):
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(90) % 3
+    logits = 2 * F.one_hot(labels, 3) + torch.randn(90, 3, generator=generator)
+    answers = logits.double().softmax(1)
+    old, new = answers[:60], answers[60:]
+    right, score = old.argmax(1) == labels[:60], old.amax(1)
+    told = taught("lesson-1-physics/shift", "atc")(score, right, new.amax(1))
+    assert told.item() == pytest.approx(estimate.atc(score, right, new.amax(1)[None]).item())
+    weights = taught("lesson-1-physics/shift", "class_weights")(old, labels[:60], new)
+    expected = estimate.label_weights(estimate.confusion(old, labels[:60]), new[None])[0]
+    torch.testing.assert_close(weights, expected)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(0, 5), max_size=40))
+def test_the_gambler_of_the_notebook_is_that_of_the_package(hits):
+    money = taught("lesson-1-physics/shift", "capital")(hits, 6)
+    counts = torch.tensor([hits.count(b) for b in range(6)])
+    assert math.log(money) == pytest.approx(monitor.log_capital(counts).item(), abs=1e-9)

@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats as sps
+from scipy.interpolate import interp1d
 from sklearn.metrics import accuracy_score
 from torch import Tensor, nn
 
@@ -90,6 +94,29 @@ def test_groups_are_splits_times_budgets(toy):
 def test_budgets_that_cannot_be_dealt(toy, budget):
     with pytest.raises(ValueError, match=f"label budget {budget}: must be at most the pool's 60"):
         groups(toy, budgets=(8, budget))
+
+
+def test_repetitions_share_the_split_and_nothing_else(toy):
+    made = distill.make_groups(toy, (8, 60), (5, 6), pool=60, validation=20, repeats=(3, 1))
+    assert [(g.images, g.budget) for g in made] == [(s, b) for s in (5, 6) for b in (8, 8, 8, 60)]
+    assert len({g.seed for g in made if g.budget == 8}) == 6, "weights and batches of their own"
+    assert [made[0].seed, made[3].seed] == [5, 5], "the first is the training without repetitions"
+    for g in made[1:3]:
+        for part in ("pool", "validation", "test"):
+            assert torch.equal(getattr(g, part), getattr(made[0], part))
+        assert not torch.equal(g.labelled.sort()[0], made[0].labelled.sort()[0])
+        assert toy.labels[g.labelled].bincount().tolist() == [2] * 4
+    assert distill.by_split(made, 8).tolist() == [[0, 1, 2], [4, 5, 6]]
+    assert distill.by_split(made, 60).tolist() == [[3], [7]]
+    assert distill.by_split(made, 4).size == 0
+    with pytest.raises(ValueError, match="8 labels, some splits were repeated more often"):
+        distill.by_split(made[1:], 8)
+
+
+@pytest.mark.parametrize("repeats", [(1,), (1, 1, 1), (0, 1)])
+def test_repeats_that_do_not_fit_the_budgets(toy, repeats):
+    with pytest.raises(ValueError, match="one number, at least 1, for each of"):
+        distill.make_groups(toy, (8, 60), (0,), pool=60, validation=20, repeats=repeats)
 
 
 def test_one_hot_and_smoothing():
@@ -377,6 +404,32 @@ def test_a_family_chooses_on_validation_and_never_on_test():
     assert scores.column("agreement", scores.arms[2], 20) == pytest.approx([0.225, 0.2])
 
 
+def repeated() -> Scores:
+    """Two splits trained three times each, four arms in two families, random scores."""
+    none = [torch.arange(1)] * 4
+    group = [Group(s + 100 * r, 10, *none, split=s) for s in (0, 1) for r in range(3)]
+    arms = (Arm("a"), Arm("b"), Arm("b", temperature=2), Arm("b", temperature=3))
+    tables = np.random.default_rng(4).uniform(0.5, 1, (4, 6, 4))
+    return Scores(tuple(group), arms, *tables)
+
+
+def test_repetitions_are_averaged_before_anything_is_chosen_or_compared():
+    scores = repeated()
+    chosen, by_hand = [], []
+    for rows in ([0, 1, 2], [3, 4, 5]):
+        validation = [np.mean([scores.validation[r, a] for r in rows]) for a in (1, 2, 3)]
+        best = 1 + validation.index(max(validation))
+        chosen.append(best)
+        by_hand.append(np.mean([scores.test[r, best] for r in rows]))
+    assert scores.accuracy("b", 10) == pytest.approx(by_hand)
+    firsts = [1 + int(scores.validation[r, 1:].argmax()) for r in (0, 3)]
+    assert firsts != chosen, "one repetition alone would choose another arm"
+    ece = [scores.ece[:3, 2].mean(), scores.ece[3:, 2].mean()]
+    assert scores.column("ece", scores.arms[2], 10) == pytest.approx(ece)
+    overall = scores.validation[:, 1:].mean(0)
+    assert scores.arm("b", 10) == scores.arms[1 + int(overall.argmax())]
+
+
 def test_the_setting_to_go_on_with_is_best_on_validation_over_all_splits():
     scores = by_hand()
     assert scores.arm("b", 10) == scores.arms[1]  # 0.6 on average against 0.55
@@ -464,3 +517,61 @@ def test_data_free_reads_no_image(toy, taught):
     other = changed(toy, torch.arange(120), images=True, labels=True)
     assert torch.equal(made, distill.data_free(other, groups(toy), taught, "mlp-3", 5, 2))
     assert not torch.equal(made[0], made[1]), "each group has its own teacher and generator"
+
+
+# ---- what a gain is worth
+
+
+BUDGETS = (10, 20, 50, 200)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0.01, 1), min_size=4, max_size=4), st.floats(-0.5, 4.5))
+def test_labels_are_read_off_the_curve_as_scipy_reads_them(climbs, reached):
+    curve = np.cumsum(climbs)
+    found = distill.labels_for(BUDGETS, curve, reached)
+    ends = tuple(np.log([BUDGETS[0], BUDGETS[-1]]))
+    line = interp1d(curve, np.log(BUDGETS), bounds_error=False, fill_value=ends)
+    assert found == pytest.approx(float(np.exp(line(reached))))
+
+
+def test_a_dip_in_the_curve_is_levelled():
+    dipped, level = np.array([0.5, 0.7, 0.6, 0.9]), np.array([0.5, 0.7, 0.7, 0.9])
+    for reached in (0.45, 0.6, 0.65, 0.75, 0.95):
+        found = distill.labels_for(BUDGETS, dipped, reached)
+        assert found == distill.labels_for(BUDGETS, level, reached)
+    assert distill.labels_for(BUDGETS, dipped, 0.6) == pytest.approx((10 * 20) ** 0.5)
+
+
+def study_of_labels(noise: float) -> tuple[np.ndarray, np.ndarray]:
+    """A curve that rises by .1 a budget and a student on it, ten splits of each."""
+    rng = np.random.default_rng(5)
+    own = np.array([0.5, 0.6, 0.7, 0.8])[:, None] + noise * rng.normal(size=(4, 10))
+    return own, 0.65 + 0.01 * rng.normal(size=10)
+
+
+def test_the_worth_in_labels_by_hand():
+    own, reached = study_of_labels(0.02)
+
+    def log_labels(splits: list[int]) -> float:
+        curve = [np.mean([own[b, i] for i in splits]) for b in range(4)]
+        return np.log(distill.labels_for(BUDGETS, curve, np.mean([reached[i] for i in splits])))
+
+    everyone = list(range(10))
+    without = [log_labels([j for j in everyone if j != i]) for i in everyone]
+    half = sps.t.ppf(0.975, 9) * np.sqrt(9 * np.var(without) * 10 * (1 / 10 + 0.3))
+    found, estimates = distill.worth_in_labels(BUDGETS, own, reached, ratio=0.3)
+    assert np.log([found.value, found.low, found.high]) == pytest.approx(
+        log_labels(everyone) + np.array([0, -half, half])
+    )
+    assert np.log(estimates) == pytest.approx(without)
+    assert found.method.startswith("jackknife over splits, Nadeau-Bengio")
+    assert found.method.endswith("on logarithms") and found.n == 10
+
+
+def test_an_uncertain_curve_widens_the_worth_in_labels():
+    def width(noise: float) -> float:
+        found, _ = distill.worth_in_labels(BUDGETS, *study_of_labels(noise), ratio=0.1)
+        return np.log(found.high / found.low)
+
+    assert width(0.04) > 1.5 * width(0.0)

@@ -8,6 +8,7 @@ of loss are trained in one stack.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from synthecon import stats
 from synthecon.physics import evaluate, losses, nets, synth, train
 from synthecon.physics.data import Dataset, split, stratified
 from synthecon.physics.nets import Output
@@ -26,10 +28,16 @@ Rows = Literal["labelled", "pool"]
 Soft = Literal["teacher", "shuffled", "class mean"]
 Kind = Literal["logits", "decoupled", "hint", "attention"]
 
+REPETITION = 1_000_000  # between the seeds of a split's repetitions: more than splits ever need
+
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """One random split and one label budget.  Index tensors into the data set's rows."""
+    """One random split and one label budget.  Index tensors into the data set's rows.
+
+    seed: draws weights, batches and placebos.  split: groups of one split share pool, validation
+    and test and differ in the rest; None takes the seed, so that every group is its own split.
+    """
 
     seed: int
     budget: int
@@ -37,6 +45,12 @@ class Group:
     pool: Tensor
     validation: Tensor
     test: Tensor
+    split: int | None = None
+
+    @property
+    def images(self) -> int:
+        """The split that its images came from."""
+        return self.seed if self.split is None else self.split
 
 
 @dataclass(frozen=True)
@@ -108,34 +122,34 @@ class Scores:
     curve_steps: tuple[int, ...] = ()
     curves: np.ndarray | None = None
 
-    def _members(self, family: str, budget: int) -> tuple[list[int], list[int]]:
-        rows = [g for g, group in enumerate(self.groups) if group.budget == budget]
+    def _members(self, family: str, budget: int) -> tuple[np.ndarray, list[int]]:
+        rows = by_split(self.groups, budget)
         arms = [a for a, arm in enumerate(self.arms) if arm.family == family]
-        if not arms or not rows:
+        if not arms or not rows.size:
             raise KeyError(f"no arm of family {family!r} was run with {budget} labels")
         return rows, arms
 
     def accuracy(self, family: str, budget: int) -> np.ndarray:
         """Test accuracy of the family, one a split: each split takes the arm that is best on its
         own validation images.  (A vote over all splits would let a split's test images speak, as
-        another's validation images.)
+        another's validation images.)  Both are means over the split's repetitions.
 
         Raises:
             KeyError: no arm of that family was run.
         """
         rows, arms = self._members(family, budget)
-        best = self.validation[rows][:, arms].argmax(1)
-        return self.test[rows][:, arms][np.arange(len(rows)), best]
+        best = self.validation[rows][:, :, arms].mean(1).argmax(1)
+        return self.test[rows][:, :, arms].mean(1)[np.arange(len(rows)), best]
 
     def arm(self, family: str, budget: int) -> Arm:
         """The family's arm with the best mean validation accuracy: the setting to go on with."""
         rows, arms = self._members(family, budget)
-        return self.arms[arms[int(self.validation[rows][:, arms].mean(0).argmax())]]
+        return self.arms[arms[int(self.validation[rows][:, :, arms].mean((0, 1)).argmax())]]
 
     def column(self, name: str, arm: Arm, budget: int) -> np.ndarray:
-        """One score (`ece`, `agreement`…) of one arm, a split each."""
-        rows = [g for g, group in enumerate(self.groups) if group.budget == budget]
-        return getattr(self, name)[rows, self.arms.index(arm)]
+        """One score (`ece`, `agreement`…) of one arm, a split each (mean over repetitions)."""
+        rows = by_split(self.groups, budget)
+        return getattr(self, name)[rows, self.arms.index(arm)].mean(1)
 
     def network(self, arm: Arm, group: int = 0) -> nn.Module:
         """The student that this arm trained in this group, as a plain PyTorch network."""
@@ -148,15 +162,47 @@ class Scores:
         return 100 * (self.accuracy(family, budget) - self.accuracy(over, budget))
 
 
-def make_groups(
-    data: Dataset, budgets: Sequence[int], seeds: Sequence[int], *, pool: int, validation: int
-) -> tuple[Group, ...]:
-    """Splits × budgets, split by split.  A budget is dealt out evenly over the classes.
+def by_split(groups: Sequence[Group], budget: int) -> np.ndarray:
+    """The numbers of the groups with this budget, int [splits, repetitions].
+
+    Intervals are over splits: whoever trained more than once on the same images averages first.
 
     Raises:
-        ValueError: a budget that the classes do not divide, or more labels than the pool has.
+        ValueError: one split was repeated more often than another.
+    """
+    found: dict[int, list[int]] = {}
+    for g, group in enumerate(groups):
+        if group.budget == budget:
+            found.setdefault(group.images, []).append(g)
+    if len({len(own) for own in found.values()}) > 1:
+        raise ValueError(f"with {budget} labels, some splits were repeated more often than others")
+    return np.array(list(found.values()), dtype=int).reshape(len(found), -1 if found else 0)
+
+
+def make_groups(
+    data: Dataset,
+    budgets: Sequence[int],
+    seeds: Sequence[int],
+    *,
+    pool: int,
+    validation: int,
+    repeats: Sequence[int] | None = None,
+) -> tuple[Group, ...]:
+    """Splits × budgets × repetitions, split by split.  A budget is dealt out evenly over classes.
+
+    Args:
+        seeds: one a split; it draws the images, and everything else of the first repetition.
+        repeats: how often each budget is repeated in the same pool, with labels bought for other
+            images, other weights and other batches; once if not given.
+
+    Raises:
+        ValueError: a budget that the classes do not divide, or more labels than the pool has; or
+            repeats that do not fit the budgets.
     """
     classes, groups = len(data.classes), []
+    repeats = [1] * len(budgets) if repeats is None else list(repeats)
+    if len(repeats) != len(budgets) or min(repeats) < 1:
+        raise ValueError(f"repeats {repeats}: one number, at least 1, for each of {list(budgets)}")
     for budget in budgets:
         if budget > pool or (budget < pool and budget % classes):
             raise ValueError(
@@ -165,11 +211,13 @@ def make_groups(
             )
     for seed in seeds:
         parts = split(data, seed, train=pool, validation=validation)
-        for budget in budgets:
-            labelled = parts.train
-            if budget < pool:
-                labelled = stratified(data.labels, parts.train, budget // classes, seed)
-            groups.append(Group(seed, budget, labelled, parts.train, parts.validation, parts.test))
+        for budget, times in zip(budgets, repeats, strict=True):
+            for own in range(seed, seed + REPETITION * times, REPETITION):
+                labelled = parts.train
+                if budget < pool:
+                    labelled = stratified(data.labels, parts.train, budget // classes, own)
+                scored = (parts.validation, parts.test)
+                groups.append(Group(own, budget, labelled, parts.train, *scored, split=seed))
     return tuple(groups)
 
 
@@ -540,3 +588,50 @@ def teacher_scores(
         "ece": evaluate.calibration_error(*test),
     }
     return {name: score.cpu().numpy() for name, score in scores.items()}
+
+
+def labels_for(budgets: Sequence[int], curve: np.ndarray, reached: float) -> float:
+    """Own labels at which a student reaches an accuracy, read off its learning curve.
+
+    Between budgets on a log scale; at the first or last budget where the curve does not reach.
+
+    Args:
+        budgets: rising.
+        curve: mean accuracy at each, [B], in the unit of `reached`; more labels never count as
+            worse, so a dip is levelled.
+    """
+    rising = np.maximum.accumulate(curve)
+    return float(np.exp(np.interp(reached, rising, np.log(budgets))))
+
+
+def worth_in_labels(
+    budgets: Sequence[int],
+    own: np.ndarray,
+    reached: np.ndarray,
+    *,
+    ratio: float,
+    level: float = 0.95,
+) -> tuple[stats.Interval, np.ndarray]:
+    """How many own labels equal a student, with the error of its accuracy *and* of the curve.
+
+    Both come from the same splits, so a split is left out of both at once.
+
+    Args:
+        own: accuracy with own labels, [B, splits]; reached: that of the student in question,
+            [splits], in the same unit.
+        ratio: n_test / n_train, as in `stats.paired`.
+
+    Returns:
+        The labels with their interval (a jackknife on logarithms, so it stays positive), and the
+        leave-one-out estimates, [splits]: those at the first or last budget are bounds.
+    """
+    rows = np.column_stack([np.asarray(own, dtype=float).T, np.asarray(reached, dtype=float)])
+
+    def labels(some: np.ndarray) -> float:
+        means = some.mean(0)
+        return math.log(labels_for(budgets, means[:-1], means[-1]))
+
+    i = stats.jackknife(labels, rows, ratio=ratio, level=level)
+    value, low, high = (math.exp(x) for x in (i.value, i.low, i.high))
+    interval = stats.Interval(value, low, high, level, i.n, f"{i.method}, on logarithms")
+    return interval, np.exp(stats.leave_one_out(labels, rows))
