@@ -59,29 +59,180 @@ def tag(env: str, app: str, activity: str, **more: str) -> dict[str, str]:
 AI, COMPUTE, STORE, NET = "AI and Machine Learning", "Compute", "Storage", "Networking"
 
 NIMBUS = (
-    Resource("endpoint-ocr-large", AI, "Model Endpoints", 1130, tag("production", "reader", "inference"), 1.9),
+    Resource(
+        "endpoint-ocr-large",
+        AI,
+        "Model Endpoints",
+        1130,
+        tag("production", "reader", "inference"),
+        1.9,
+    ),
     # A GPU endpoint booked as plain compute: AI cost outside its category.
-    Resource("vm-gpu-reader-b", COMPUTE, "Virtual Machines", 310, {"Environment": "prod", "App": "reader", "activity": "serving"}, 1.5, 0.75),
-    Resource("vm-api", COMPUTE, "Virtual Machines", 205, tag("production", "api", "serving"), 1.2, 0.6),
-    Resource("db-orders", "Databases", "Managed SQL", 118, tag("production", "api", "serving"), 1.1),
-    Resource("vec-search", "Databases", "Vector Store", 64, {"env ": "production", "app": "reader", "activity": "inference"}, 1.6),
-    Resource("spark-features-a", "Analytics", "Spark Jobs", 61, tag("dev", "reader", "feature-engineering", feature="edge-histogram", source="parcels-raw", job="nightly-edges", team="vision")),
-    Resource("spark-features-b", "Analytics", "Spark Jobs", 47, tag("dev", "fraud", "feature-engineering", feature="edge-histogram", source="parcels-raw", job="edges-v2", team="fraud")),
-    Resource("spark-features-c", "Analytics", "Spark Jobs", 33, tag("dev", "fraud", "feature-engineering", feature="sender-embedding", source="orders", job="embed-senders", team="fraud")),
-    Resource("spark-features-d", "Analytics", "Spark Jobs", 52, tag("dev", "routing", "feature-engineering", feature="sender-embedding", source="orders", job="sender-vectors", team="routing")),
-    Resource("spark-features-e", "Analytics", "Spark Jobs", 28, tag("dev", "routing", "feature-engineering", feature="distance-table", source="depots", job="distances", team="routing")),
-    Resource("notebooks", AI, "Notebooks", 74, {"enviroment": "dev", "app": "research", "activity": "research"}, 1.0, 0.0, 0.3),
-    Resource("bucket-images", STORE, "Object Storage", 141, tag("shared", "platform", "storage"), 1.5),
-    Resource("egress", NET, "Data Transfer", 58, {"Env": "shared", "app": "platform", "activity": "network"}, 1.3),
+    Resource(
+        "vm-gpu-reader-b",
+        COMPUTE,
+        "Virtual Machines",
+        310,
+        {"Environment": "prod", "App": "reader", "activity": "serving"},
+        1.5,
+        0.75,
+    ),
+    Resource(
+        "vm-api", COMPUTE, "Virtual Machines", 205, tag("production", "api", "serving"), 1.2, 0.6
+    ),
+    Resource(
+        "db-orders", "Databases", "Managed SQL", 118, tag("production", "api", "serving"), 1.1
+    ),
+    Resource(
+        "vec-search",
+        "Databases",
+        "Vector Store",
+        64,
+        {"env ": "production", "app": "reader", "activity": "inference"},
+        1.6,
+    ),
+    Resource(
+        "spark-features-a",
+        "Analytics",
+        "Spark Jobs",
+        61,
+        tag(
+            "dev",
+            "reader",
+            "feature-engineering",
+            feature="edge-histogram",
+            source="parcels-raw",
+            job="nightly-edges",
+            team="vision",
+        ),
+    ),
+    Resource(
+        "spark-features-b",
+        "Analytics",
+        "Spark Jobs",
+        47,
+        tag(
+            "dev",
+            "fraud",
+            "feature-engineering",
+            feature="edge-histogram",
+            source="parcels-raw",
+            job="edges-v2",
+            team="fraud",
+        ),
+    ),
+    Resource(
+        "spark-features-c",
+        "Analytics",
+        "Spark Jobs",
+        33,
+        tag(
+            "dev",
+            "fraud",
+            "feature-engineering",
+            feature="sender-embedding",
+            source="orders",
+            job="embed-senders",
+            team="fraud",
+        ),
+    ),
+    Resource(
+        "spark-features-d",
+        "Analytics",
+        "Spark Jobs",
+        52,
+        tag(
+            "dev",
+            "routing",
+            "feature-engineering",
+            feature="sender-embedding",
+            source="orders",
+            job="sender-vectors",
+            team="routing",
+        ),
+    ),
+    Resource(
+        "spark-features-e",
+        "Analytics",
+        "Spark Jobs",
+        28,
+        tag(
+            "dev",
+            "routing",
+            "feature-engineering",
+            feature="distance-table",
+            source="depots",
+            job="distances",
+            team="routing",
+        ),
+    ),
+    Resource(
+        "notebooks",
+        AI,
+        "Notebooks",
+        74,
+        {"enviroment": "dev", "app": "research", "activity": "research"},
+        1.0,
+        0.0,
+        0.3,
+    ),
+    Resource(
+        "bucket-images", STORE, "Object Storage", 141, tag("shared", "platform", "storage"), 1.5
+    ),
+    Resource(
+        "egress",
+        NET,
+        "Data Transfer",
+        58,
+        {"Env": "shared", "app": "platform", "activity": "network"},
+        1.3,
+    ),
     Resource("logs", "Management and Governance", "Log Search", 36, None, 1.2),
     Resource("misc-vm", COMPUTE, "Virtual Machines", 27, None),
 )
 CORAX = (
-    Resource("train-ocr", AI, "GPU Cluster", 820, tag("dev", "reader", "training"), 1.3, 0.5, 0.6, (47, 203)),
-    Resource("train-fraud", AI, "GPU Cluster", 190, {"env": "dev", "app": "fraud", "activity": "train"}, 1.0, 0.0, 0.5),
-    Resource("retrain-ocr", COMPUTE, "GPU Nodes", 265, {"env": "dev", "app": "reader", "activity": "retraining"}, 1.4),
-    Resource("eval", AI, "GPU Cluster", 77, {"env": "test", "app": "reader", "activity": "evaluation"}, 1.0, 0.0, 0.6),
-    Resource("labelling-tool", "Other", "Annotation Seats", 96, tag("dev", "reader", "labelling"), 1.2),
+    Resource(
+        "train-ocr",
+        AI,
+        "GPU Cluster",
+        820,
+        tag("dev", "reader", "training"),
+        1.3,
+        0.5,
+        0.6,
+        (47, 203),
+    ),
+    Resource(
+        "train-fraud",
+        AI,
+        "GPU Cluster",
+        190,
+        {"env": "dev", "app": "fraud", "activity": "train"},
+        1.0,
+        0.0,
+        0.5,
+    ),
+    Resource(
+        "retrain-ocr",
+        COMPUTE,
+        "GPU Nodes",
+        265,
+        {"env": "dev", "app": "reader", "activity": "retraining"},
+        1.4,
+    ),
+    Resource(
+        "eval",
+        AI,
+        "GPU Cluster",
+        77,
+        {"env": "test", "app": "reader", "activity": "evaluation"},
+        1.0,
+        0.0,
+        0.6,
+    ),
+    Resource(
+        "labelling-tool", "Other", "Annotation Seats", 96, tag("dev", "reader", "labelling"), 1.2
+    ),
     Resource("market-addresses", "Other", "Data Marketplace", 155, tag("dev", "routing", "data")),
     Resource("scratch", STORE, "Block Storage", 44, None),
 )
@@ -325,8 +476,12 @@ def revenue(company: Company) -> list[dict[str, str]]:
 
 def make(company: Company, root: Path) -> None:
     folder = root / company.folder
-    write_csv(folder / "bill" / company.bill, list(Books(company, "Nimbus", "nb-1001").rows(NIMBUS)))
-    write_parquet(folder / "bill" / "corax.parquet", list(Books(company, "Corax", "cx-77").rows(CORAX)))
+    write_csv(
+        folder / "bill" / company.bill, list(Books(company, "Nimbus", "nb-1001").rows(NIMBUS))
+    )
+    write_parquet(
+        folder / "bill" / "corax.parquet", list(Books(company, "Corax", "cx-77").rows(CORAX))
+    )
     write_csv(folder / "invoices.csv", invoices(company))
     write_csv(folder / "payroll.csv", payroll(company))
     write_csv(folder / "revenue.csv", revenue(company))

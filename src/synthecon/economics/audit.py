@@ -42,7 +42,7 @@ class Range:
 class Lever:
     """A way to spend less, with its evidence.
 
-    spend: what the selected lines cost in the period.  share: what the evidence says goes away
+    spend: what the selected lines cost in the period, payroll left out.  share: what the evidence says goes away
     where it was measured.  transfer: how much of that this company may expect.  cost: of the
     pipeline over the period.  gross, net: saving before and after that cost.
     evidence: ids of measurement and ledger rows.  verdicts: of the claims that rest on the
@@ -61,6 +61,9 @@ class Lever:
     net: Range
     evidence: tuple[str, ...]
     verdicts: tuple[str, ...]
+    hours: (
+        Decimal  # payroll in the same classes: freed time is no cash until somebody's job changes
+    )
 
 
 @dataclass(frozen=True)
@@ -189,13 +192,15 @@ def flags(case: Case) -> classify.Flags:
     unused, used = (status.get(key, Decimal(0)) for key in ("Unused", "Used"))
     idle = float(unused / (unused + used)) if unused + used else 0.0
     spikes = []
-    bills = table.filter(pc.and_(pc.equal(table["kind"], "bill"), pc.equal(table["charge"], "Usage")))
+    bills = table.filter(
+        pc.and_(pc.equal(table["kind"], "bill"), pc.equal(table["charge"], "Usage"))
+    )
     daily = classify.totals(bills, "class", "day")
     days = sorted({day for _, day in daily})
     for name in policy.classes:
         series = [float(daily.get((name, day), 0)) for day in days]
-        if not any(series):
-            continue
+        if sum(value > 0 for value in series) <= len(series) / 2:
+            continue  # billed by the month, not by the day: no day is usual
         found = classify.hampel(series, policy.spike_window, policy.spike_deviations)
         spikes += [
             classify.Spike(name, str(days[i]), daily[name, days[i]], Decimal(f"{usual:.2f}"), score)
@@ -234,7 +239,10 @@ def _lever(case: Case, book: Mapping[str, ledger.Row], name: str, entry: Mapping
     mask = pa.chunked_array([pa.array([True] * len(table))])
     for condition in classify.parse(entry["when"], (*classify.FIELDS, *classify.PLACED)):
         mask = pc.and_(mask, condition.mask(table))
-    some = table.filter(mask)
+    # Freed hours of people who stay are no saving: payroll is looked at apart.
+    payroll = pc.equal(table["kind"], "payroll")
+    hours = pc.sum(table.filter(pc.and_(mask, payroll))["effective"]).as_py() or Decimal(0)
+    some = table.filter(pc.and_(mask, pc.invert(payroll)))
     spend = pc.sum(some["effective"]).as_py() or Decimal(0)
     formula, n = FORMULAS[entry["formula"]], float(entry.get("n", 0))
     verdicts: tuple[str, ...] = ()
@@ -259,7 +267,9 @@ def _lever(case: Case, book: Mapping[str, ledger.Row], name: str, entry: Mapping
     for kind, row in entry.get("costs", {}).items():
         times = {"once": 1, "month": months}[kind]
         each = _row(book, row, case.policy.currency)
-        cost = Range(*(getattr(cost, k) + times * getattr(each, k) for k in ("low", "base", "high")))
+        cost = Range(
+            *(getattr(cost, k) + times * getattr(each, k) for k in ("low", "base", "high"))
+        )
     money = float(spend)
     gross = Range(
         money * share.low * (transfer.low if share.low > 0 else transfer.high),
@@ -270,7 +280,7 @@ def _lever(case: Case, book: Mapping[str, ledger.Row], name: str, entry: Mapping
     classes = tuple(sorted({c for c in some["class"].unique().to_pylist()}))
     return Lever(
         name, entry["title"], classes, bool(entry["synthetic"]), spend, share, transfer, cost,
-        gross, net, tuple(evidence), verdicts,
+        gross, net, tuple(evidence), verdicts, hours,
     )  # fmt: skip
 
 

@@ -7,11 +7,14 @@ and reason.  Nothing is dropped, converted or guessed; money never passes throug
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import TextIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -198,7 +201,9 @@ def read(path: Path, kind: str, spelling: Spelling, currency: str) -> Lines:
             done[column.name] = pc.cast(day, pa.date32())
         else:
             done[column.name] = texts
-    name = next(n for c in columns if c.name == "currency" for n in c.names if n in raw.column_names)
+    name = next(
+        n for c in columns if c.name == "currency" for n in c.names if n in raw.column_names
+    )
     refuse(pc.not_equal(done["currency"], currency), name, f"the case is in {currency}, this is in")
     if kind == "payroll":
         done["effective"] = _product(done["hours"], done["rate"])
@@ -246,14 +251,10 @@ def control_total(path: Path, column: str) -> Decimal:
 
     For reconciling: it shares no code with `read`.  Parquet is read through Python objects.
     """
-    import csv
-    import gzip
-
     if path.suffix == ".parquet":
         values = pa.parquet.read_table(path, columns=[column])[column].to_pylist()
     else:
-        opener = gzip.open if path.suffix == ".gz" else open
-        with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+        with _open(path) as file:
             values = [row[column] for row in csv.DictReader(file)]
     return sum((Decimal(str(v)) for v in values if v not in (*NOTHING, None)), Decimal(0))
 
@@ -276,7 +277,9 @@ def _load(path: Path) -> tuple[pa.Table, list[Refusal]]:
             column = pa.array([None if p is None else json.dumps(dict(p)) for p in pairs])
         elif pa.types.is_floating(column.type):
             # The file itself holds a float: its shortest decimal is the amount, in plain digits.
-            column = pa.array([None if x is None else f"{Decimal(repr(x)):f}" for x in column.to_pylist()])
+            column = pa.array(
+                [None if x is None else f"{Decimal(repr(x)):f}" for x in column.to_pylist()]
+            )
         else:
             column = pc.cast(column, pa.string())
         texts[name] = _clean(column)
@@ -300,7 +303,8 @@ def texts(path: Path, skip: Callable | None = None) -> pa.Table:
     if not path.is_file():
         raise Problem(f"{path}: there is no such file")
     try:
-        names = pa.csv.open_csv(path).schema.names
+        with _open(path) as file:
+            names = next(csv.reader(file), [])
         if len(names) == 1 and ";" in names[0]:
             raise Problem(f"{path}: separated by semicolons; save it with commas")
         if twice := sorted({n for n in names if names.count(n) > 1}):
@@ -316,6 +320,11 @@ def texts(path: Path, skip: Callable | None = None) -> pa.Table:
         )
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise Problem(f"{path}: cannot read this CSV file: {error}") from None
+
+
+def _open(path: Path) -> TextIO:
+    opener = gzip.open if path.suffix == ".gz" else open
+    return opener(path, "rt", encoding="utf-8-sig", newline="")  # type: ignore[return-value]
 
 
 def _clean(texts: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:

@@ -161,7 +161,9 @@ def _revenue(policy: Policy, wrong: list[str]) -> dict[str, Decimal]:
             wrong.append(f"{where}, month: {row['month']!r} is outside the period or twice")
             continue
         if row["currency"] != policy.currency:
-            wrong.append(f"{where}, currency: {row['currency']!r}, the case is in {policy.currency}")
+            wrong.append(
+                f"{where}, currency: {row['currency']!r}, the case is in {policy.currency}"
+            )
         try:
             found[row["month"]] = Decimal(row["amount"])
         except ArithmeticError:

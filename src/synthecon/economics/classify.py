@@ -258,7 +258,9 @@ class Flags:
     spikes: Sequence[Spike] = field(default_factory=tuple)
 
 
-def hampel(values: Sequence[float], window: int, threshold: float) -> list[tuple[int, float, float]]:
+def hampel(
+    values: Sequence[float], window: int, threshold: float
+) -> list[tuple[int, float, float]]:
     """Points above the median of their window by more than `threshold` robust deviations.
 
     The Hampel identifier: the median absolute deviation × 1.4826 estimates σ for normal data and

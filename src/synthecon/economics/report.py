@@ -33,7 +33,9 @@ def money(amount: Decimal | float, currency: str) -> str:
 
 
 def spread(r: Range, currency: str) -> str:
-    return " / ".join(money(x, "").strip() for x in (r.low, r.base, r.high)) + f" {currency}"
+    return (
+        " / ".join(money(x, "").replace(" ", "") for x in (r.low, r.base, r.high)) + f" {currency}"
+    )
 
 
 def markdown(audit: Audit) -> str:
@@ -89,13 +91,31 @@ def markdown(audit: Audit) -> str:
     return "\n".join(lines)
 
 
+def summary(audit: Audit) -> str:
+    """The report's headlines for a terminal."""
+    policy = audit.case.policy
+    lines = [
+        f"{policy.name}, {policy.first_month} to {policy.last_month}: "
+        f"{len(audit.case.lines.table):,} lines, {money(audit.case.lines.total(), policy.currency)}",
+        f"ML cost {money(sum(audit.ml.values(), Decimal(0)), policy.currency)}, "
+        f"COGS {money(audit.cogs, policy.currency)}, gross margin {audit.margin:.1%}, "
+        f"unclassified {audit.unclassified:.1%}",
+    ]
+    for place, x in enumerate(audit.bottlenecks, 1):
+        lines.append(f"{place}. {x.title}: {spread(x.net, policy.currency)} a period, net")
+    return "\n".join(lines if audit.bottlenecks else [*lines, "no lever pays: keep the status quo"])
+
+
 def _lever_table(levers: Sequence[Lever], currency: str) -> list[str]:
     head = "| lever | outflow now | net saving: low / base / high | evidence |"
     rows = [head, "|:--|--:|--:|:--|"]
     for x in levers:
         evidence = ", ".join(f"`{e}`" for e in x.evidence)
         verdicts = f" ({'; '.join(x.verdicts)})" if x.verdicts else ""
-        cells = (x.title, money(x.spend, currency), spread(x.net, currency), evidence + verdicts)
+        title = x.title
+        if x.hours:
+            title += f" (and hours worth {money(x.hours, currency)}, no cash while the jobs stay)"
+        cells = (title, money(x.spend, currency), spread(x.net, currency), evidence + verdicts)
         rows.append("| " + " | ".join(cells) + " |")
     return [*rows, ""]
 
@@ -126,7 +146,9 @@ def _flag_lines(audit: Audit) -> list[str]:
 def html(audit: Audit) -> str:
     """The same page as one self-contained file."""
     body = MarkdownIt("commonmark").enable("table").render(markdown(audit))
-    body = body.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
+    body = body.replace("<table>", '<div class="wide"><table>').replace(
+        "</table>", "</table></div>"
+    )
     title = escape(f"COGS audit: {audit.case.policy.name}")
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
