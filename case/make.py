@@ -1,3 +1,4 @@
+# ruff: noqa: E501, SIM905 (tables read better on one line)
 """Make the bills, invoices and payroll of the two fictional companies: same seed, same bytes.
 
     python case/make.py            rewrites case/ and case-tannhof/

@@ -1,17 +1,16 @@
 """The COGS audit: where a company's money for machine learning goes, and what could bring it down.
 
-Two views of the same lines, which must add up to the same files: the playbook's ML cost, and cost of
-goods sold under the company's own policy.  A lever's saving is measured effect × transfer − cost of
-the pipeline; the effect comes from a run record, transfer and cost from the ledger.
+Two views of the same lines, which must add up to the same files: the playbook's ML cost, and
+cost of goods sold under the company's own policy.  A lever's saving is measured effect × transfer −
+cost of the pipeline; the effect comes from a run record, transfer and cost from the ledger.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -42,11 +41,14 @@ class Range:
 class Lever:
     """A way to spend less, with its evidence.
 
-    spend: what the selected lines cost in the period, payroll left out.  share: what the evidence says goes away
-    where it was measured.  transfer: how much of that this company may expect.  cost: of the
-    pipeline over the period.  gross, net: saving before and after that cost.
-    evidence: ids of measurement and ledger rows.  verdicts: of the claims that rest on the
-    measurement, where there are any.
+    spend: what the selected lines cost in the period, payroll left out.
+    share: what the evidence says goes away where it was measured.
+    transfer: how much of that this company may expect.
+    cost: of the pipeline over the period.
+    gross, net: saving before and after that cost.
+    evidence: ids of the measurement and of ledger rows.
+    verdicts: of the claims that rest on the measurement, where there are any.
+    hours: payroll among the selected lines; freed time is no cash while the jobs stay.
     """
 
     id: str
@@ -61,9 +63,7 @@ class Lever:
     net: Range
     evidence: tuple[str, ...]
     verdicts: tuple[str, ...]
-    hours: (
-        Decimal  # payroll in the same classes: freed time is no cash until somebody's job changes
-    )
+    hours: Decimal
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def audit(case: Case) -> Audit:
         revenue=revenue,
         cogs=cogs,
         margin=float(1 - cogs / revenue) if revenue else float("nan"),
-        unclassified=float(by_class.get(classify.UNCLASSIFIED, Decimal(0)) / total),
+        unclassified=float(by_class.get(classify.UNCLASSIFIED, 0) / total) if total else 0.0,
         flags=flags(case),
         levers=tuple(levers(case)),
         checks=tuple(_checks(case, by_class, by_line, ml)),
@@ -300,10 +300,3 @@ def pareto(amounts: Mapping[str, Decimal]) -> list[tuple[str, Decimal, float]]:
         running += amount
         found.append((name, amount, float(running / whole) if whole else 0.0))
     return found
-
-
-def cases(folders: Sequence[Path]) -> list[Audit]:
-    """Several companies."""
-    from synthecon.economics import case
-
-    return [audit(case.read(folder)) for folder in folders]

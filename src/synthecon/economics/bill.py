@@ -31,7 +31,7 @@ NOTHING = ("", "null", "NULL", "Null", "None", "N/A")  # what exporters write wh
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the result: its names in the files, oldest first, and whether it must be there."""
+    """A column of the result: its names in the files, oldest first; whether it must be there."""
 
     name: str
     names: tuple[str, ...]

@@ -134,7 +134,7 @@ def read_rules(path: Path, classes: Sequence[str]) -> list[Rule]:
 
 
 def classify(table: pa.Table, rules: Sequence[Rule]) -> pa.Table:
-    """The table with the columns rule, class and line: the first rule that matches, for each row."""
+    """The table with the columns rule, class and line: the first rule that matches each row."""
     rows = len(table)
     placed = pa.chunked_array([pa.nulls(rows, pa.int32())])
     for number, rule in enumerate(rules):

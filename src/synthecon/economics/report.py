@@ -15,14 +15,17 @@ from synthecon.economics.audit import Audit, Lever, Range, pareto
 
 STYLE = """
 :root { color-scheme: light dark; }
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto;
+  padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem; }
-th, td { border-bottom: 1px solid #8886; padding: .3rem .5rem; text-align: left; vertical-align: top; }
+th, td { border-bottom: 1px solid #8886; padding: .3rem .5rem; text-align: left;
+  vertical-align: top; }
 td[style*=right], th[style*=right] { font-variant-numeric: tabular-nums; white-space: nowrap; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 1.3rem; }
 code { overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
-@media print { @page { size: A4; margin: 14mm; } body { font-size: 10px; margin: 0; max-width: none; } }
+@page { size: A4; margin: 14mm; }
+@media print { body { font-size: 10px; margin: 0; max-width: none; } }
 """
 
 
@@ -41,6 +44,7 @@ def spread(r: Range, currency: str) -> str:
 def markdown(audit: Audit) -> str:
     """The report.  Same audit, same text: no date but those of the data."""
     case, policy, currency = audit.case, audit.case.policy, audit.case.policy.currency
+    drivers = ", ".join(policy.classes[d].title for d in policy.drivers)
     total, titles = case.lines.total(), {k: c.title for k, c in policy.classes.items()}
     lines = [f"# COGS audit: {policy.name}", ""]
     if policy.fictional:
@@ -69,12 +73,13 @@ def markdown(audit: Audit) -> str:
     lines += ["## ML cost", "", "| class | spend | share | cumulated |", "|:--|--:|--:|--:|"]
     whole = sum(audit.ml.values(), Decimal(0))
     for name, amount, share in pareto(audit.ml):
-        row = (titles[name], money(amount, currency), f"{amount / whole:.1%}", f"{share:.1%}")
+        part = amount / whole if whole else Decimal(0)
+        row = (titles[name], money(amount, currency), f"{part:.1%}", f"{share:.1%}")
         lines.append("| " + " | ".join(row) + " |")
     lines += [
         f"| **ML cost** | **{money(whole, currency)}** | | |",
         "",
-        f"Shared storage and network are dealt out by {', '.join(titles[d] for d in policy.drivers)}.",
+        f"Shared storage and network are dealt out by {drivers}.",
         "",
         "## Runaway spend",
         "",
@@ -84,8 +89,8 @@ def markdown(audit: Audit) -> str:
         "",
         *(f"- {c.name}: {c.left.normalize():,f}" for c in audit.checks),
         "",
-        "Low, base and high of a lever are corners: the ends of the measured interval with the ends "
-        "of transfer and cost. They are not a confidence interval.",
+        "Low, base and high of a lever are corners: the ends of the measured interval with the ends"
+        " of transfer and cost. They are not a confidence interval.",
         "",
     ]
     return "\n".join(lines)
@@ -96,7 +101,8 @@ def summary(audit: Audit) -> str:
     policy = audit.case.policy
     lines = [
         f"{policy.name}, {policy.first_month} to {policy.last_month}: "
-        f"{len(audit.case.lines.table):,} lines, {money(audit.case.lines.total(), policy.currency)}",
+        f"{len(audit.case.lines.table):,} lines, "
+        f"{money(audit.case.lines.total(), policy.currency)}",
         f"ML cost {money(sum(audit.ml.values(), Decimal(0)), policy.currency)}, "
         f"COGS {money(audit.cogs, policy.currency)}, gross margin {audit.margin:.1%}, "
         f"unclassified {audit.unclassified:.1%}",

@@ -1,5 +1,4 @@
-"""A folder for another company: the files of a case with help on every field, and no numbers of ours
-that could be taken for theirs."""
+"""A folder for another company: the files of a case, with help on every field."""
 
 from __future__ import annotations
 
@@ -93,8 +92,8 @@ def help_text() -> str:
     lines = [
         "# Your case",
         "",
-        "Fill in the files, then run `make run CASE=this/folder`. Wrong rows are named, all at once,",
-        "with file, row and column. Rows count from 1 below the header.",
+        "Fill in the files, then run `make run CASE=this/folder`. Wrong rows are named, all at",
+        "once, with file, row and column. Rows count from 1 below the header.",
         "",
         "- `policy.toml`: who you are, which files, which classes, which limits.",
         "- `rules.csv`: ordered rules, the first that matches places a line. Conditions are",
