@@ -219,3 +219,11 @@ def test_a_new_folder_says_what_to_fill_in_and_can_be_filled(tmp_path, capsys):
 def test_pareto_by_hand():
     rows = audit.pareto({"a": Decimal(1), "b": Decimal(6), "c": Decimal(3)})
     assert rows == [("b", 6, 0.6), ("c", 3, pytest.approx(0.9)), ("a", 1, 1.0)]
+
+
+def test_at_break_even_the_base_case_earns_nothing(halyard):
+    for lever in halyard.levers:
+        if lever.cost.base and (even := lever.break_even):
+            saved = float(lever.spend) * lever.share.base * even.base
+            assert saved == pytest.approx(lever.cost.base)
+            assert even.low <= even.base <= even.high

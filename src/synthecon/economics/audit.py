@@ -49,6 +49,7 @@ class Lever:
     evidence: ids of the measurement and of ledger rows.
     verdicts: of the claims that rest on the measurement, where there are any.
     hours: payroll among the selected lines; freed time is no cash while the jobs stay.
+    level, n: of the measurement's interval; None where the audit itself found it.
     """
 
     id: str
@@ -64,6 +65,21 @@ class Lever:
     evidence: tuple[str, ...]
     verdicts: tuple[str, ...]
     hours: Decimal
+    level: float | None = None
+    n: int | None = None
+
+    @property
+    def break_even(self) -> Range | None:
+        """The transfer at which the base-case pipeline cost is just earned back, over the measured
+        interval; above 1 it cannot be.  None where the measured share may be zero or less."""
+        if self.share.low <= 0 or not self.spend:
+            return None
+        return Range(
+            *(
+                self.cost.base / float(self.spend) / s
+                for s in (self.share.high, self.share.base, self.share.low)
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -247,12 +263,13 @@ def _lever(case: Case, book: Mapping[str, ledger.Row], name: str, entry: Mapping
     formula, n = FORMULAS[entry["formula"]], float(entry.get("n", 0))
     verdicts: tuple[str, ...] = ()
     evidence: list[str] = []
-    share = Range(1.0, 1.0, 1.0)
+    share, level, seeds = Range(1.0, 1.0, 1.0), None, None
     if entry["formula"] != "all":
         evidence.append(entry["evidence"])
         record, m = records.find(entry["evidence"])
         if m.low is None or m.high is None:
             raise Problem(f"{entry['evidence']} has no interval")
+        level, seeds = m.level, m.n
         ends = sorted(formula(x, n) for x in (m.low, m.high))
         share = Range(ends[0], formula(m.value, n), ends[1])
         verdicts = tuple(
@@ -280,7 +297,7 @@ def _lever(case: Case, book: Mapping[str, ledger.Row], name: str, entry: Mapping
     classes = tuple(sorted({c for c in some["class"].unique().to_pylist()}))
     return Lever(
         name, entry["title"], classes, bool(entry["synthetic"]), spend, share, transfer, cost,
-        gross, net, tuple(evidence), verdicts, hours,
+        gross, net, tuple(evidence), verdicts, hours, level, seeds,
     )  # fmt: skip
 
 

@@ -83,7 +83,7 @@ def markdown(audit: Audit) -> str:
         "",
         "## Runaway spend",
         "",
-        *_flag_lines(audit),
+        *flag_lines(audit),
         "",
         "## How the sums agree",
         "",
@@ -126,7 +126,8 @@ def _lever_table(levers: Sequence[Lever], currency: str) -> list[str]:
     return [*rows, ""]
 
 
-def _flag_lines(audit: Audit) -> list[str]:
+def flag_lines(audit: Audit) -> list[str]:
+    """Runaway spend as Markdown bullets."""
     flags, policy = audit.flags, audit.case.policy
     titles, currency = {k: c.title for k, c in policy.classes.items()}, policy.currency
     lines = [
