@@ -6,8 +6,8 @@ SYNTHECON := .venv/bin/python -m synthecon
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
-run: $(READY)  ## run the notebooks that changed, write their records, build the site
-	$(SYNTHECON) run
+run: $(READY)  ## run what changed, write records, build the site; CASE=folder: your company
+	$(SYNTHECON) run $(if $(CASE),--case "$(CASE)")
 
 test: $(READY)  ## the whole check: lint, unit tests, notebooks, site
 	$(SYNTHECON) test

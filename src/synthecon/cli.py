@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from synthecon import Problem, paths
 
@@ -19,6 +20,8 @@ Options = argparse.Namespace
 def run(options: Options) -> int:
     from synthecon import plan, runner, site
 
+    if options.case:
+        return audit(Options(folder=options.case, template=None))
     jobs = plan.jobs(options.names, options.profile, options.parameter)
     failures = runner.run(jobs, workers=options.jobs, force=options.force)
     if failures:
@@ -114,6 +117,23 @@ def lab(options: Options) -> int:
     os.execv(sys.executable, command)
 
 
+def audit(options: Options) -> int:
+    from synthecon.economics import audit, case, report, template
+
+    if options.template:
+        for file in template.write(Path(options.template)):
+            print(f"made {file}")
+        print(f"Read {Path(options.template) / 'HELP.md'}, fill in the files, then run:")
+        print(f"  make run CASE={options.template}")
+        return 0
+    folder = Path(options.folder) if options.folder else paths.root() / "case"
+    found = audit.audit(case.read(folder))
+    print(report.summary(found))
+    for file in report.write(found, paths.out() / "audit" / folder.resolve().name):
+        print(f"report: {file}")
+    return 0
+
+
 def data(options: Options) -> int:
     from synthecon.physics import data
 
@@ -152,6 +172,12 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--jobs", type=int, default=2, help="notebooks at once (2)")
     c.add_argument("--force", action="store_true", help="also run what did not change")
     c.add_argument("--no-book", action="store_true", help="do not build the book afterwards")
+
+    c.add_argument("--case", metavar="FOLDER", help="the playbook on another company's folder")
+
+    c = add("audit", audit, "audit a company's cost of goods sold", "audit case-tannhof")
+    c.add_argument("folder", nargs="?", metavar="FOLDER", help="a case folder (case)")
+    c.add_argument("--template", metavar="FOLDER", help="make a folder to fill in, with help")
 
     c = add(
         "records", list_records, "list the committed records, fresh or stale", "records --stale"

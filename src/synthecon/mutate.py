@@ -21,7 +21,16 @@ from pathlib import Path
 
 from synthecon import Problem, paths
 
-TREE = ("src", "tests", "case", "notebooks", "profiles", "pyproject.toml")  # what tests read
+TREE = (
+    "src",
+    "tests",
+    "case",
+    "case-tannhof",
+    "notebooks",
+    "profiles",
+    "results",
+)  # what tests read
+TREE += ("pyproject.toml",)
 SECONDS = 300  # a mutation that hangs its tests is stopped, and not counted as caught
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from decimal import Decimal
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthecon import notebooks
-from synthecon.economics import mix, unit_cost
+from synthecon.economics import classify, mix, unit_cost
 from synthecon.physics import (
     attack,
     bridge,
@@ -38,7 +40,7 @@ def taught(name: str, function: str) -> Callable:
     cells = notebooks.code(notebooks.read(notebooks.path(name)))
     (cell,) = [c for c in cells if f"def {function}(" in c]
     definition = cell[cell.index(f"def {function}(") :].split("\n\n\n")[0]
-    namespace = {"F": F, "math": math, "np": np, "torch": torch}
+    namespace = {"Decimal": Decimal, "F": F, "math": math, "np": np, "torch": torch}
     exec(definition, namespace)
     return namespace[function]
 
@@ -244,3 +246,28 @@ def test_the_gambler_of_the_notebook_is_that_of_the_package(hits):
     money = taught("lesson-1-physics/shift", "capital")(hits, 6)
     counts = torch.tensor([hits.count(b) for b in range(6)])
     assert math.log(money) == pytest.approx(monitor.log_capital(counts).item(), abs=1e-9)
+
+
+AUDIT = "lesson-1-physics/cogs-audit"
+SCHEMA = pa.schema([(name, pa.string()) for name in classify.FIELDS])
+
+
+@given(st.decimals(0, 10**6, places=2), st.lists(st.integers(1, 999), min_size=1, max_size=5))
+def test_the_dealing_out_of_the_notebook_is_that_of_the_package(amount, weights):
+    shares = {str(i): Decimal(w) for i, w in enumerate(weights)}
+    simple = taught(AUDIT, "deal_out")(amount, shares)
+    exact = classify.allocate(amount, shares)
+    assert sum(simple.values()) == sum(exact.values()) == amount
+    assert all(abs(simple[k] - exact[k]) <= Decimal("0.02") for k in shares)
+
+
+def test_the_first_match_of_the_notebook_is_that_of_the_package():
+    lines = [dict.fromkeys(classify.FIELDS) | x for x in ({"env": "a"}, {"app": "b"}, {"env": "b"})]
+    rules = [({"env": "a"}, "one"), ({"app": "b"}, "two"), ({"env": "a", "app": "b"}, "three")]
+    own = [
+        classify.Rule(name, classify.parse(text), name, "COGS", "")
+        for when, name in rules
+        for text in [" and ".join(f"{k} = {v}" for k, v in when.items())]
+    ]
+    placed = classify.classify(pa.Table.from_pylist(lines).cast(SCHEMA), own)["class"].to_pylist()
+    assert placed == [taught(AUDIT, "first_match")(line, rules) for line in lines]
