@@ -21,7 +21,8 @@ from pathlib import Path
 
 from synthecon import Problem, paths
 
-TREE = ("src", "tests", "case", "notebooks", "profiles", "pyproject.toml")  # what tests read
+# What tests read
+TREE = ("src", "tests", "case", "notebooks", "solutions", "labs", "profiles", "pyproject.toml")
 SECONDS = 300  # a mutation that hangs its tests is stopped, and not counted as caught
 
 
