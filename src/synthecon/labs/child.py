@@ -38,12 +38,25 @@ def main() -> None:
         _say(answers, _do(shell, json.loads(line)))
 
 
-def _shell() -> InteractiveShell:
-    """What a notebook's kernel has inside: magics, display, the last line's value."""
+class Shell(InteractiveShell):
+    """What a notebook's kernel has inside: magics, display, the last line's value; no window."""
+
+    def enable_gui(self, gui: str | None = None) -> None:
+        """No window opens here."""
+
+    def enable_matplotlib(self, gui: str | None = None) -> tuple[None, str]:
+        """%matplotlib of any kind: figures are drawn, and nobody looks at them."""
+        return None, "agg"
+
+    def ask_exit(self) -> None:
+        """exit() in a cell: the notebook goes on."""
+
+
+def _shell() -> Shell:
     quiet = Config()
     quiet.HistoryManager.enabled = False
     quiet.InteractiveShell.colors = "nocolor"
-    return InteractiveShell.instance(config=quiet)
+    return Shell.instance(config=quiet)
 
 
 def _say(answers: Any, answer: dict[str, Any]) -> None:

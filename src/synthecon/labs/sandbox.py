@@ -27,6 +27,7 @@ from synthecon.labs.judge import Reply, clean
 START = 120.0  # seconds for the process to come up on a busy machine
 MEMORY = 6 * 1024  # MiB; torch alone takes part of one gigabyte
 LONGEST = 2**26  # bytes of one answer
+NONSENSE = "it sent what is no answer"
 KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "SYNTHECON_DATA", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 
 
@@ -98,9 +99,13 @@ class Session:
         coded = None if questions is None else [codec.encode(tuple(one)) for one in questions]
         answer = self._tell({"ask": expression, "questions": coded}, seconds)
         try:
-            return [codec.decode_reply(one) for one in answer["replies"]]
+            replies = [codec.decode_reply(one) for one in answer["replies"]]
         except (KeyError, TypeError, ValueError):
-            raise Stopped("it sent what is no answer") from None
+            raise Stopped(NONSENSE) from None
+        # One reply to several questions says why there are no more.
+        if len(replies) not in (1, len(questions or [0])):
+            raise Stopped(NONSENSE)
+        return replies
 
     def forget(self) -> None:
         """Empty the namespace; modules stay imported."""
@@ -115,9 +120,9 @@ class Session:
         try:
             answer = json.loads(self._line(seconds))
         except (ValueError, RecursionError):
-            raise Stopped("it sent what is no answer") from None
+            raise Stopped(NONSENSE) from None
         if not isinstance(answer, dict):
-            raise Stopped("it sent what is no answer")
+            raise Stopped(NONSENSE)
         return answer
 
     def _line(self, seconds: float) -> bytes:
