@@ -180,8 +180,15 @@ def test_a_loss_must_carry_its_gradient():
     assert verdict_on(lambda x: x.square().sum(), lambda x: (x * x).sum()).right
     detached = verdict_on(lambda x: x.square().sum().item(), lambda x: (x * x).sum())
     assert "the number is right, but no gradient" in detached.cause
+    half = verdict_on(lambda x: (x * x.detach()).sum(), lambda x: (x * x).sum())
+    assert "the number is right, but not the right gradient" in half.cause
     other = verdict_on(lambda x: 5.0, lambda x: (x * x).sum())
     assert "gradient" not in other.cause
+
+
+def test_an_oracle_that_does_not_work_is_the_authors_fault():
+    with pytest.raises(Problem, match="the oracle of the exercise x does not work"):
+        verdict_on(lambda x: x, lambda x: 1 / 0)
 
 
 def test_of_two_arrays_the_entry_that_differs_most_is_shown():
@@ -341,8 +348,8 @@ def test_what_was_not_encoded_here_is_refused(coded):
 
 
 def test_replies_travel():
-    for reply in (Reply(3), Reply(None, "ValueError: no")):
+    for reply in (Reply(3), Reply(None, "ValueError: no"), Reply(3.0, "", [1.5])):
         assert decode_reply(json.loads(json.dumps(encode_reply(reply)))) == reply
-    for coded in (3, {}, {"value": 3}, {"value": {}, "error": ""}):
+    for coded in (3, {}, {"value": 3}, {"value": {}, "error": "", "gradient": None}):
         with pytest.raises(ValueError):
             decode_reply(coded)

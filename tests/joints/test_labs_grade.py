@@ -139,7 +139,7 @@ import os, sys
 import synthecon.labs.judge as judge, synthecon.labs.codec as codec
 judge.same = lambda *a: True
 judge.judge = lambda *a: judge.Verdict("right")
-codec.encode_reply = lambda reply: {"value": 1, "error": "", "right": True}
+codec.encode_reply = lambda reply: {"value": 1, "error": "", "gradient": None, "right": True}
 def double(x):
     return x
 """
@@ -166,6 +166,15 @@ def test_a_value_of_a_strange_kind_is_a_wrong_answer(hand_in):
     assert score == 0
     assert "given Odd xxx" in reason
     assert len(reason) < 400
+
+
+def test_a_bug_that_nobody_looked_for_is_not_filled_in(hand_in, labs):
+    stub = "### BEGIN SOLUTION\narea = math.pi * (6 / 2) ** 2\n### STUB\n# area = 6 * math.pi\n"
+    labs.write({AREA: stub + "### END SOLUTION"})
+    _, untouched = one(hand_in, {})
+    _, wrong = one(hand_in, {AREA: "area = math.pi * 6"}, "eve")
+    assert untouched == (0, "not filled in")
+    assert "that is the way once round" in wrong[1]
 
 
 def test_too_much_memory_is_a_reason(hand_in):

@@ -94,13 +94,14 @@ def _numbers(kind: str, shape: list[int], data: str) -> np.ndarray:
 
 
 def encode_reply(reply: Reply) -> dict[str, Any]:
-    return {"value": encode(reply.value), "error": reply.error}
+    gradient = encode(reply.gradient)
+    return {"value": encode(reply.value), "error": reply.error, "gradient": gradient}
 
 
 def decode_reply(coded: Any) -> Reply:
     """Raises ValueError as `decode` does."""
     try:
-        value, error = coded["value"], coded["error"]
+        value, error, gradient = coded["value"], coded["error"], coded["gradient"]
     except (KeyError, TypeError):
         raise ValueError("not an encoded reply") from None
-    return Reply(decode(value), clean(str(error), 250))
+    return Reply(decode(value), clean(str(error), 250), decode(gradient))

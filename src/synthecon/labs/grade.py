@@ -131,7 +131,7 @@ def grade_notebook(lab: Lab, file: Path, seconds: float, seed: int) -> dict[str,
     Raises:
         Problem: it is not a notebook.
     """
-    steps, notes = plan(lab, file, seconds)
+    steps, notes, untouched = plan(lab, file, seconds)
     replies, trouble = _run(steps, seconds, seed)
     marks = {}
     for task in lab.tasks:
@@ -139,7 +139,9 @@ def grade_notebook(lab: Lab, file: Path, seconds: float, seed: int) -> dict[str,
             asked = task.exercise.questions(seed)
             verdict = judge.judge(task.exercise, asked, replies[task.id])
             score, reason = int(verdict.right), verdict.line()
-            if replies[task.id][0].error.startswith("NameError"):
+            if not score and task.id in untouched:
+                reason = "not filled in"
+            elif replies[task.id][0].error.startswith("NameError"):
                 reason = "" if task.id in trouble else f"nothing is called {task.expression} in it"
         else:
             score, reason = 0, ""
@@ -148,8 +150,9 @@ def grade_notebook(lab: Lab, file: Path, seconds: float, seed: int) -> dict[str,
     return marks
 
 
-def plan(lab: Lab, file: Path, seconds: float) -> tuple[list[Step], dict[str, str]]:
-    """The code cells to run, with the questions in place of the check cells, and what was odd.
+def plan(lab: Lab, file: Path, seconds: float) -> tuple[list[Step], dict[str, str], set[str]]:
+    """The code cells to run, with the questions in place of the check cells; what was odd; and the
+    exercises in which every hole is as it was handed out.
 
     A learner's check cells are never run.  An exercise whose check cell is gone is asked last.
 
@@ -164,7 +167,9 @@ def plan(lab: Lab, file: Path, seconds: float) -> tuple[list[Step], dict[str, st
     steps: list[Step] = []
     notes: dict[str, str] = {}
     left = {task.id: task for task in lab.tasks}
-    for number, (cell_id, source) in enumerate(_code(file), 1):
+    cells = list(_code(file))
+    found = {source.strip() for _, source in cells}
+    for number, (cell_id, source) in enumerate(cells, 1):
         task = checks.get(cell_id)
         if task is None:  # an editor may have given the cells new names
             task = next((t for i, t in checks.items() if texts[i] == source.strip()), None)
@@ -173,12 +178,23 @@ def plan(lab: Lab, file: Path, seconds: float) -> tuple[list[Step], dict[str, st
                 notes[task.id] = "its check cell was changed, the original was used"
             steps.append(Step(number, "", seconds, left.pop(task.id)))
         elif task is None:
-            untouched = texts.get(cell_id) == source.strip()
-            steps.append(Step(number, source, max(seconds, OURS) if untouched else seconds))
+            ours = texts.get(cell_id) == source.strip()
+            steps.append(Step(number, source, max(seconds, OURS) if ours else seconds))
     for task in left.values():
         notes[task.id] = "its check cell was missing, the original was used"
         steps.append(Step(0, "", seconds, task))
-    return steps, notes
+    untouched = {task.id for task in lab.tasks if _holes(lab, task, texts) <= found}
+    return steps, notes, untouched
+
+
+def _holes(lab: Lab, task: Task, texts: Mapping[str, str]) -> set[str]:
+    """The cells of an exercise that a learner fills in, as they are handed out."""
+    cells = lab.notebook["cells"][task.start : task.check]
+    return {
+        texts[cell["id"]]
+        for cell in cells
+        if cell["id"] in texts and derive.BEGIN in notebooks.source(cell)
+    }
 
 
 def _code(file: Path) -> Iterator[tuple[str, str]]:

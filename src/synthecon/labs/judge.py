@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from synthecon import Problem
 from synthecon.labs.exercises import Arguments, Exercise, Wrong
 
 EMPTY, NOT_A_FUNCTION = "NotImplementedError", "not a function"
@@ -25,10 +26,14 @@ LONGEST = 100  # characters of a value in a message
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back for one question: a value, or the error that came instead."""
+    """What came back for one question: a value, or the error that came instead.
+
+    gradient: of the value's sum, one for each argument that wants one; None where none flows.
+    """
 
     value: Any = None
     error: str = ""
+    gradient: Any = None
 
 
 @dataclass(frozen=True)
@@ -93,9 +98,19 @@ def replies(answer: Any, questions: Sequence[Arguments] | None) -> list[Reply]:
 
 def _reply(function: Callable[..., Any], question: Arguments) -> Reply:
     try:
-        return Reply(function(*question))
+        value = function(*question)
+        return Reply(value, gradient=_gradient(value, question))
     except (Exception, SystemExit) as error:
         return Reply(error=said(error))
+
+
+def _gradient(value: Any, question: Arguments) -> list[Any] | None:
+    """Only its gradient tells a loss from one of which a part was cut off by .item()."""
+    leaves = [x for x in question if _has_gradient(x)]
+    if not leaves or not _has_gradient(value):
+        return None
+    value.sum().backward(retain_graph=True)
+    return [x.grad for x in leaves]
 
 
 def said(error: BaseException) -> str:
@@ -132,13 +147,18 @@ def judge(
         )
     if len(given) != len(questions):
         return Verdict("wrong", cause=next((r.error for r in given if r.error), "no reply came"))
-    expected = [exercise.right(copy.deepcopy(q)) for q in questions]
-    for question, reply, right in zip(questions, given, expected, strict=True):
-        if not reply.error and same(reply.value, right, exercise.tolerance):
+    answers = replies(exercise.oracle, questions)
+    if broken := next((one.error for one in answers if one.error), ""):
+        raise Problem(f"the oracle of the exercise {exercise.name} does not work: {broken}")
+    expected = [one.value for one in answers]
+    for question, reply, answer in zip(questions, given, answers, strict=True):
+        if _agree(reply, answer, exercise.tolerance):
             continue
+        right = answer.value
         cause = (
             ("your function stopped instead of answering" if reply.error else "")
             or _misconception(exercise, questions, given)
+            or _cut_off(reply, answer, exercise.tolerance)
             or _kind(reply.value, right, exercise.tolerance)
             or _factor(given, expected)
             or "none that is known here: go through one case by hand"
@@ -184,10 +204,7 @@ def _misconception(
     """The cause of the first stored wrong answer that replies the same to every question."""
     for wrong in exercise.wrong:
         theirs = wrong_replies(wrong, questions)
-        if all(
-            not a.error and not b.error and same(a.value, b.value, exercise.tolerance)
-            for a, b in zip(given, theirs, strict=True)
-        ):
+        if all(_agree(a, b, exercise.tolerance) for a, b in zip(given, theirs, strict=True)):
             return wrong.cause
     return ""
 
@@ -200,14 +217,20 @@ def wrong_replies(wrong: Wrong, questions: Sequence[Arguments] | None) -> list[R
 # ---- equality
 
 
+def _agree(a: Reply, b: Reply, tolerance: float) -> bool:
+    """Both gave a value, the same one, with the same gradient."""
+    return (
+        not (a.error or b.error)
+        and same(a.value, b.value, tolerance)
+        and (b.gradient is None or same(a.gradient, b.gradient, tolerance))
+    )
+
+
 def same(given: Any, right: Any, tolerance: float) -> bool:
     """Equal up to a relative tolerance on numbers, and of the same kind and shape.
 
-    A list passes for a tuple, an array of one number for that number.  Where the right answer
-    carries a gradient, so must the given one.
+    A list passes for a tuple, an array of one number for that number.
     """
-    if _has_gradient(right) and not _has_gradient(given):
-        return False
     given, right = _plain(given), _plain(right)
     if isinstance(right, np.ndarray):
         if not isinstance(given, np.ndarray) or given.shape != right.shape:
@@ -319,12 +342,18 @@ def _kind(given: Any, right: Any, tolerance: float) -> str:
         return f"{_name(a)} is wanted, you gave {_name(b)}"
     if isinstance(a, dict) and a.keys() != b.keys():
         return f"the keys must be {', '.join(sorted(map(str, a)))}"
-    if _has_gradient(right) and same(given, right.detach(), tolerance):
-        return (
-            "the number is right, but no gradient flows through it, and a loss must have one "
-            "(.item(), .detach() and float() cut it off)"
-        )
     return ""
+
+
+def _cut_off(given: Reply, right: Reply, tolerance: float) -> str:
+    """The value is right, but nothing, or not the right thing, would be learned from it."""
+    if not same(given.value, right.value, tolerance):
+        return ""
+    none = "no gradient flows" if given.gradient is None else "not the right gradient flows"
+    return (
+        f"the number is right, but {none} through it, so a network would not learn what it should "
+        "(.item(), .detach() and float() cut a gradient off)"
+    )
 
 
 def _name(plain: Any) -> str:
