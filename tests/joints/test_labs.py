@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -167,6 +166,8 @@ def exercise(oracle, inputs, **more) -> Exercise:
 
 
 def tensors(rng):
+    import torch  # not at the top: most tests here, and most mutations, do without it
+
     return [(torch.from_numpy(rng.normal(size=8)).requires_grad_(),) for _ in range(3)]
 
 
@@ -213,10 +214,15 @@ def test_the_keys_are_named():
     assert found.cause == "the keys must be a, b"
 
 
+def test_a_tensor_of_one_number_is_a_number():
+    torch = pytest.importorskip("torch")
+    assert same(torch.tensor(3.0), 3, 1e-6)
+    assert not same(torch.tensor([3.0]), 3, 1e-6)
+
+
 def test_equality():
     assert same((1, 2.0), [1.0, 2], 1e-6)
     assert same({"a": np.float32(0.1)}, {"a": 0.1}, 1e-6)
-    assert same(torch.tensor(3.0), 3, 1e-6)
     assert same(Decimal("0.5"), 0.5, 1e-6)
     assert same(3.9e-6 * (1 + 1e-6), 3.9e-6, 1e-4)
     assert not same(3.8e-6, 3.9e-6, 1e-4)  # small prices are not all alike
@@ -308,6 +314,7 @@ def test_arrays_come_back_as_they_went(dtype):
 
 
 def test_tensors_keep_their_gradient_flag():
+    torch = pytest.importorskip("torch")
     value = torch.randn(2, 3, requires_grad=True)
     back = decode(json.loads(json.dumps(encode(value))))
     assert torch.equal(back, value)

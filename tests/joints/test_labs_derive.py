@@ -202,6 +202,13 @@ def test_a_lab_that_somebody_solved_is_not_overwritten(labs, capsys):
     assert labs.lab.read_text() != solved
 
 
+def test_a_learners_copy_beside_the_lab_is_left_alone(labs, capsys):
+    run("derive")
+    copy = labs.lab.with_name("toy-Copy1.ipynb")
+    copy.write_bytes(labs.lab.read_bytes())
+    assert run("derive", "--check") == 0
+
+
 def test_a_lab_that_was_only_run_may_be_overwritten(labs):
     run("derive")
     lab = json.loads(labs.lab.read_text())

@@ -234,6 +234,18 @@ def test_a_notebook_may_lie_in_the_folder_of_its_lesson(hand_in):
     assert {score for score, _ in marks(folder).values()} == {1}
 
 
+def test_a_notebook_may_have_another_name_if_it_is_the_only_one(hand_in):
+    folder = hand_in("ada", SOLVED)
+    file = folder / "ada" / "toy.ipynb"
+    copy = file.rename(folder / "ada" / "ada (1).ipynb")
+    assert [lab.name for lab in grade.labs_of(folder, [derive.load(TOY)])] == [TOY]
+    assert {score for score, _ in marks(folder).values()} == {1}
+    (folder / "ada" / "b.ipynb").write_bytes(copy.read_bytes())
+    assert [lab.name for lab in grade.labs_of(folder, [derive.load(TOY)])] == [TOY]
+    told = "ada (1).ipynb and b.ipynb are both this lab: hand in one, or call it toy.ipynb"
+    assert set(marks(folder).values()) == {(0, told)}
+
+
 # ---- the process
 
 

@@ -284,6 +284,14 @@ def fingerprint(cells: Sequence[Cell]) -> str:
     return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
 
 
+def lab_of(file: Path) -> str:
+    """The lab that a notebook was derived as, whatever it is called now; '' if none."""
+    try:
+        return str(notebooks.read(file)["metadata"]["synthecon"]["lab"])
+    except (Problem, OSError, KeyError, TypeError, RecursionError):
+        return ""
+
+
 def worked_in(file: Path) -> bool:
     """Whether somebody changed this lab since it was derived: it may hold a learner's answers."""
     try:
@@ -308,8 +316,8 @@ def differences() -> list[str]:
     return found + [
         f"{file} has no solution: remove it"
         for file in sorted(base.rglob("*.ipynb"))
-        if file.relative_to(base).with_suffix("").as_posix() not in known
-        and ".ipynb_checkpoints" not in file.parts
+        if (name := file.relative_to(base).with_suffix("").as_posix()) not in known
+        and lab_of(file) == name  # a learner's copy has the name of the original in it
     ]
 
 

@@ -51,7 +51,7 @@ def grade(folder: Path, labs: Sequence[Lab], seconds: float = 10.0, jobs: int = 
     """Mark every learner's folder for every lab.
 
     Args:
-        folder: FOLDER/LEARNER/NAME.ipynb; the notebook may also lie in a folder of its lesson.
+        folder: FOLDER/LEARNER/NAME.ipynb; for a notebook of another name see `submitted`.
         labs: those to mark; a learner without the notebook gets 0 and is told so.
         seconds: for each of the learner's cells, and for each exercise's questions together.
         jobs: learners at a time.
@@ -88,10 +88,21 @@ def learners(folder: Path) -> list[Path]:
 
 
 def submitted(folder: Path, lab: Lab) -> Path | None:
-    """Where a learner's notebook of this lab is."""
+    """Where a learner's notebook of this lab is: by its name, or else by the name inside it.
+
+    Raises:
+        Problem: neither tells which of several it is.
+    """
     short = lab.name.rpartition("/")[2]
-    places = (folder / f"{short}.ipynb", folder / f"{lab.name}.ipynb")
-    return next((place for place in places if place.is_file()), None)
+    for place in (folder / f"{short}.ipynb", folder / f"{lab.name}.ipynb"):
+        if place.is_file():
+            return place
+    files = (f for f in sorted(folder.rglob("*.ipynb")) if ".ipynb_checkpoints" not in f.parts)
+    found = [f for f in files if f.stat().st_size <= LARGEST and derive.lab_of(f) == lab.name]
+    if len(found) > 1:
+        both = " and ".join(clean(f.name) for f in found)
+        raise Problem(f"{both} are both this lab: hand in one, or call it {short}.ipynb")
+    return found[0] if found else None
 
 
 def labs_of(folder: Path, labs: Sequence[Lab]) -> list[Lab]:
@@ -101,23 +112,30 @@ def labs_of(folder: Path, labs: Sequence[Lab]) -> list[Lab]:
         Problem: nobody handed in any.
     """
     people = learners(folder)
-    found = [lab for lab in labs if any(submitted(person, lab) for person in people)]
+    found = [lab for lab in labs if any(_handed_in(person, lab) for person in people)]
     if not found:
         short = ", ".join(f"{lab.name.rpartition('/')[2]}.ipynb" for lab in labs)
         raise Problem(f"{folder}: no learner has a notebook called {short or 'like a lab'}")
     return found
 
 
+def _handed_in(folder: Path, lab: Lab) -> bool:
+    try:
+        return submitted(folder, lab) is not None
+    except Problem:
+        return True  # twice, even
+
+
 def _learner(folder: Path, lab: Lab, seconds: float, seed: int) -> list[Mark]:
     learner = clean(folder.name)
-    file = submitted(folder, lab)
-    if file is None:
-        reasons = _all(lab, f"no file {lab.name.rpartition('/')[2]}.ipynb")
-    else:
-        try:
+    try:
+        file = submitted(folder, lab)
+        if file is None:
+            reasons = _all(lab, f"no file {lab.name.rpartition('/')[2]}.ipynb")
+        else:
             reasons = grade_notebook(lab, file, seconds, seed)
-        except Problem as problem:
-            reasons = _all(lab, clean(str(problem).replace(str(file), file.name), 250))
+    except Problem as problem:
+        reasons = _all(lab, clean(str(problem).replace(f"{folder}/", ""), 250))
     return [Mark(learner, key, score, reason) for key, (score, reason) in reasons.items()]
 
 

@@ -36,15 +36,17 @@ class Stopped(Exception):
 
 
 class Session:
-    """A fresh interpreter, to be used in a `with`; after `Stopped` it cannot be used again."""
+    """A fresh interpreter, to be used in a `with`; after `Stopped` it must be entered anew."""
 
     def __init__(self, environment: Mapping[str, str] | None = None, memory: int = MEMORY) -> None:
         self._environment = dict(environment or {})
         self._memory = memory
-        self._unread = b""
 
     def __enter__(self) -> Session:
-        self._folder = tempfile.TemporaryDirectory(prefix="synthecon-lab-", ignore_cleanup_errors=1)
+        self._unread = b""
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="synthecon-lab-", ignore_cleanup_errors=True
+        )
         home = self._folder.name
         own = {
             "HOME": home, "TMPDIR": home, "IPYTHONDIR": home, "MPLCONFIGDIR": home,
