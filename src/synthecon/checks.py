@@ -1,4 +1,4 @@
-"""The whole check, stage by stage: lint, format, unit tests, records, notebooks, site."""
+"""The whole check, stage by stage: lint, format, records, labs, unit tests, notebooks, site."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synthecon import Problem, notebooks, paths, runner
+from synthecon.labs import derive, exercises
+from synthecon.labs.check import STRICT
 
 EXPERIMENTS = "lesson-1-physics/"  # they compare marked cells only; models compare all of them
 MODELS = ("lesson-1-physics/cogs-audit",)
@@ -60,6 +62,7 @@ def _passes(stage: Stage, out: Path) -> bool:
             environment.pop(name, None)
         environment |= {"SYNTHECON_HOME": str(paths.root()), "SYNTHECON_OUT": str(out)}
         environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONHASHSEED": "0"}
+        environment[STRICT] = "1"  # a check that fails raises
     return subprocess.run(stage.command, cwd=paths.root(), env=environment).returncode == 0
 
 
@@ -69,9 +72,11 @@ def stages(fast: bool) -> Iterator[Stage]:
     yield Stage("lint", [*python, "ruff", "check"])
     yield Stage("format", [*python, "ruff", "format", "--check"])
     yield Stage("records", [*python, "synthecon", "verify"])
+    yield Stage("labs derived", [*python, "synthecon", "labs", "derive", "--check"])
     yield Stage("unit tests", [*python, "pytest", "-q"])
     if fast:
         return
+    yield Stage("labs proven", [*python, "synthecon", "labs", "prove"])
     yield Stage("compared cells")
     pytest = [*python, "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile"]
     options = ["--nbval-current-env", "--nbval-cell-timeout=300"]
@@ -80,6 +85,8 @@ def stages(fast: bool) -> Iterator[Stage]:
         some = [str(notebooks.path(n)) for n in every if _mode(n) == mode]
         if some:
             yield Stage(mode.removeprefix("--"), [*pytest, mode, *options, *some])
+    if solutions := [str(derive.solution_path(name)) for name in exercises.names()]:
+        yield Stage("nbval solutions", [*pytest, "--nbval", *options, *solutions])
     yield Stage("site", [*python, "synthecon", "book"])
 
 

@@ -21,16 +21,9 @@ from pathlib import Path
 
 from synthecon import Problem, paths
 
-TREE = (
-    "src",
-    "tests",
-    "case",
-    "case-tannhof",
-    "notebooks",
-    "profiles",
-    "results",
-)  # what tests read
-TREE += ("pyproject.toml",)
+# What tests read
+TREE = ("src", "tests", "case", "case-tannhof", "notebooks", "profiles", "results", "labs")
+TREE += ("solutions", "pyproject.toml")
 SECONDS = 300  # a mutation that hangs its tests is stopped, and not counted as caught
 
 

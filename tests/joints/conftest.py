@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import synthecon
 from synthecon import plan, records, runner
@@ -113,6 +113,141 @@ class Toy:
             # A background job ignores Ctrl-C and hands that down; a person's terminal does not.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
+
+
+EXERCISES = """\
+import math
+
+from synthecon.labs import Exercise, Wrong
+
+
+def numbers(rng):
+    return [(0.0,), *((float(x),) for x in rng.uniform(3, 9, 3))]
+
+
+def double(x):
+    return 2 * x
+
+
+def square(x):
+    return x**2
+
+
+def two_more(x):
+    return x + 2
+
+
+def area():
+    return math.pi * 3**2
+
+
+def diameter():
+    return math.pi * 6**2
+
+
+def edge():
+    return 2 * math.pi * 3
+
+
+EXERCISES = [
+    Exercise(
+        "double",
+        minutes=5,
+        difficulty="easy",
+        oracle=double,
+        inputs=numbers,
+        hints=("As much again.", "A sum of two."),
+        wrong=(
+            Wrong(square, "that is the square"),
+            Wrong(two_more, "that adds two, whatever x is"),
+        ),
+    ),
+    Exercise(
+        "area",
+        minutes=10,
+        difficulty="medium",
+        oracle=area,
+        expects="a number, in square metres",
+        hints=("Once round is not the area.", "Half of the diameter."),
+        wrong=(
+            Wrong(diameter, "6 m is the diameter"),
+            Wrong(edge, "that is the way once round"),
+        ),
+    ),
+]
+"""
+
+DOUBLE = """\
+def double(x):
+    ### BEGIN SOLUTION
+    result = x + x
+    return result
+    ### END SOLUTION"""
+
+AREA = """\
+### BEGIN SOLUTION
+area = math.pi * (6 / 2) ** 2
+### STUB
+# area = ...
+### END SOLUTION"""
+
+
+@dataclass(frozen=True)
+class Labs:
+    """A playbook with one lab of two exercises: a function and a value."""
+
+    root: Path
+    name: ClassVar = "lesson-1-physics/toy"
+    cells: ClassVar = (
+        "# Lab: toy\n\nTwo exercises.",
+        "import math\n\nfrom synthecon.labs import check, hint",
+        "## 1. Double\n\nGive twice the number.",
+        DOUBLE,
+        'check("toy/double", double)',
+        "## 2. Area\n\nA table is 6 m across. How large is it?",
+        AREA,
+        'check("toy/area", area)',
+    )
+
+    @property
+    def solution(self) -> Path:
+        return self.root / "solutions" / f"{self.name}.ipynb"
+
+    @property
+    def lab(self) -> Path:
+        return self.root / "labs" / f"{self.name}.ipynb"
+
+    def write(self, changed: dict[int, str] | None = None, tags: dict[int, str] | None = None):
+        """The solution, as if its checks had passed, with some cells changed."""
+        body = []
+        for index, text in enumerate(self.cells):
+            text = (changed or {}).get(index, text)
+            prose = text.startswith("#") and "###" not in text
+            cell = (new_markdown_cell if prose else new_code_cell)(text, id=f"cell-{index}")
+            if text.startswith("check"):
+                cell.outputs = [new_output("stream", name="stdout", text="✅ toy")]
+            if index in (tags or {}):
+                cell.metadata["tags"] = [tags[index]]
+            body.append(cell)
+        self.solution.parent.mkdir(parents=True, exist_ok=True)
+        self.solution.write_text(nbformat.writes(new_notebook(cells=body)), encoding="utf-8")
+
+    def exercises(self, old: str = "", new: str = "") -> None:
+        """The exercises, with one text of theirs changed."""
+        assert old in EXERCISES
+        self.solution.with_suffix(".py").write_text(EXERCISES.replace(old, new), encoding="utf-8")
+
+
+@pytest.fixture
+def labs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Labs:
+    root = tmp_path / "play book"
+    (root / "notebooks").mkdir(parents=True)
+    (root / "pyproject.toml").write_text('[project]\nname = "toy"\n')
+    _point_at(root, monkeypatch)
+    labs = Labs(root)
+    labs.write()
+    labs.exercises()
+    return labs
 
 
 @pytest.fixture(scope="session")

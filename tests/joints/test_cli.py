@@ -156,7 +156,9 @@ def test_verify_refuses_a_typed_verdict(committed):
 # ---- the command line
 
 
-COMMANDS = "run", "records", "verify", "refresh", "book", "test", "data", "lab", "bench", "mutate"
+COMMANDS = (
+    "run", "records", "verify", "refresh", "book", "test", "data", "lab", "labs", "bench", "mutate",
+)  # fmt: skip
 
 
 def test_every_command_has_help_with_an_example(capsys):
@@ -247,6 +249,25 @@ def test_models_are_compared_strictly(toy):
     assert commands["nbval"][-1].endswith("bill.ipynb")
     assert "--nbval" in commands["nbval"]
     assert "nbval" not in {stage.name for stage in checks.stages(fast=True)}
+
+
+def test_labs_are_part_of_the_check(labs, monkeypatch, tmp_path):
+    commands = {stage.name: stage.command for stage in checks.stages(fast=False)}
+    assert commands["labs derived"][-3:] == ["labs", "derive", "--check"]
+    assert commands["labs proven"][-2:] == ["labs", "prove"]
+    assert commands["nbval solutions"][-1] == str(labs.solution)
+    assert "--nbval" in commands["nbval solutions"]
+    fast = [stage.name for stage in checks.stages(fast=True)]
+    assert "labs derived" in fast
+    seen = {}
+
+    def see(command, cwd, env):
+        seen.update(env)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(checks.subprocess, "run", see)
+    checks._passes(checks.Stage("nbval solutions", ["true"]), tmp_path)
+    assert seen["SYNTHECON_LABS_STRICT"] == "1"
 
 
 def test_the_number_of_compared_cells_may_not_shrink(committed, capsys):
