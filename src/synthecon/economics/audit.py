@@ -24,6 +24,7 @@ FORMULAS = {
     "ratio": lambda x, n: 1 - 1 / x,  # the old way costs x times the new one
     "labels": lambda x, n: 1 - n / x,  # n labels do the work of x
     "percent": lambda x, n: x / 100,
+    "of": lambda x, n: x / n,  # x of n go away
     "all": lambda x, n: 1.0,  # the audit itself found it: nothing to measure
 }
 
