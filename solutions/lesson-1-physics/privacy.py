@@ -17,7 +17,8 @@ def attacks(rng):
     asked = []
     for members, strangers, fpr, grid in (
         (150, 200, 0.01, 0.0),
-        (90, 70, 0.033, 0.0),
+        (400, 25, 0.07, 0.0),
+        (400, 18, 0.1, 0.0),
         (60, 90, 0.004, 0.0),  # less than one stranger
         (120, 130, 0.2, 0.5),
         (200, 50, 0.1, 0.5),
@@ -63,6 +64,11 @@ def roles_swapped(scores, member, fpr):
 
 def of_all_candidates(scores, member, fpr):
     return float((named(scores, ~member, fpr) & member).mean())
+
+
+def between_two_strangers(scores, member, fpr):
+    threshold = np.quantile(scores[~member], 1 - fpr)
+    return float((scores[member] > threshold).mean())
 
 
 # ---- gradient: each [B, P], clip C, noise σ, normal numbers z [P], expected batch size
@@ -201,6 +207,11 @@ EXERCISES = [
                 ties_are_named,
                 "members whose score equals that of the stranger who would be one too many are "
                 "named here; whoever names them names the stranger with them",
+            ),
+            Wrong(
+                between_two_strangers,
+                "a quantile lies between two strangers, as if a part of one could be accused: with "
+                "few of them it lets one too many through. Count strangers",
             ),
             Wrong(
                 roles_swapped,
