@@ -276,13 +276,17 @@ def notebook_of(docname: str) -> tuple[str, str] | None:
     return None
 
 
-def rename_figures(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Give the figures of another device's copy names of their own: a label is unique in a book."""
+def adapt_copy(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Fit another run's copy of a notebook into the book: its figures get names of their own, for a
+    label is unique in a book, and its links find their pages."""
     page = notebook_of(docname)
     if page is None or page[1].startswith("cpu/"):
         return
     shown = (c["metadata"].get("mystnb", {}) for c in json.loads(source[0])["cells"])
     names = [re.escape(m["figure"]["name"]) for m in shown if "name" in m.get("figure", {})]
+    # Its links were written for the folder of the notebook, and lead there from here too.
+    folder = f"notebooks/{page[0]}".rpartition("/")[0]
+    source[0] = re.sub(r"\]\((?=[\w-][\w./-]*\.(?:ipynb|md)\b)", f"](/{folder}/", source[0])
     if names:
         figure = re.compile(rf"(?<![\w-])({'|'.join(names)})(?![\w-])")
         source[0] = figure.sub(rf"\1-{anchor(page[1])}", source[0])
@@ -386,7 +390,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("syllabus", Syllabus)
     app.connect("builder-inited", load)
     app.connect("env-get-outdated", read_again)
-    app.connect("source-read", rename_figures)
+    app.connect("source-read", adapt_copy)
     app.connect("doctree-read", add_badge)
     app.connect("html-page-context", without_thebe, priority=900)
     app.connect("build-finished", copy_mathjax)

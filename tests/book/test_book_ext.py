@@ -101,14 +101,16 @@ def test_a_notebook_page_carries_minutes_and_the_state_of_its_record(playbook):
     assert "code cells changed" in built.pages["records"]
 
 
-def test_the_copy_of_another_device_has_figures_of_its_own(playbook):
+def test_the_copy_of_another_device_has_figures_of_its_own_and_working_links(playbook):
     copy = "results/h200/lesson-1-physics/toy@big"
-    playbook.write(f"{copy}.ipynb", (playbook.root / f"notebooks/{NAME}.ipynb").read_text())
+    text = (playbook.root / f"notebooks/{NAME}.ipynb").read_text()
+    playbook.write(f"{copy}.ipynb", text.replace("Words.", "[Back](toy.ipynb)."))
     built = playbook.build(f"```{{toctree}}\n{copy}\n```")
     assert built.warnings == ""
     page = (playbook.root / f"_build/html/{copy}.html").read_text("utf-8")
     figure = BeautifulSoup(page, "html.parser").figure
     assert figure["id"] == "fig-dot-h200-lesson-1-physics-toy-big"
+    assert f'href="../../../notebooks/{NAME}.html"' in page
     assert f'href="#{figure["id"]}"' in page
     assert 'id="fig-dot"' in built.pages["notebook"]
 

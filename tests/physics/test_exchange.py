@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.isotonic import IsotonicRegression
 
+from synthecon import stats
 from synthecon.physics import exchange, generate
 from synthecon.physics.data import Dataset
 from synthecon.physics.exchange import Cell
@@ -90,9 +91,12 @@ def test_pseudo_values():
     tables = random.normal(size=(9, 2, 3))
     linear = exchange.jackknife(tables, lambda mean: 3 * mean + 1)
     np.testing.assert_allclose(linear, 3 * tables + 1)
-    square = exchange.jackknife(tables, lambda mean: mean**2).mean(0)
-    unbiased = tables.mean(0) ** 2 - tables.var(0, ddof=1) / 9
-    np.testing.assert_allclose(square, unbiased)
+    square = exchange.jackknife(tables, lambda mean: mean**2)
+    np.testing.assert_allclose(square.mean(0), tables.mean(0) ** 2)
+    for i, j in ((0, 0), (1, 2)):  # the spread is that of the jackknife of one number
+        one = stats.jackknife(lambda x: float(x.mean() ** 2), tables[:, i, j])
+        ours = stats.paired(square[:, i, j])
+        assert (ours.value, ours.low, ours.high) == pytest.approx((one.value, one.low, one.high))
     with pytest.raises(ValueError, match="two splits"):
         exchange.jackknife(tables[:1], np.mean)
 

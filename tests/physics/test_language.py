@@ -470,6 +470,13 @@ def test_distilling_refuses():
         language.distil(some, base, FIXED, teacher, RECIPE, PLAN)
 
 
+def test_a_window_that_is_never_filled_is_refused():
+    some, recipe = groups(), Recipe(steps=1, batch=2)
+    language.train_text(some, "transformer-7-8-1", [1, 2], recipe, PLAN)  # 4 + 4, less one
+    with pytest.raises(ValueError, match="at most 7"):
+        language.train_text(some, "transformer-8-8-1", [1, 2], recipe, PLAN)
+
+
 def test_training_learns_and_keeps_the_best_weights():
     some = groups()
     seeds = [1, 2]

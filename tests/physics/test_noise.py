@@ -288,6 +288,14 @@ def test_a_retrain_serves_from_the_next_month_on():
     assert left_alone.triggers[0, 0].tolist() == [False] + [True] * 5
 
 
+def test_a_retrain_counts_once_for_each_severity():
+    alarms = np.array([[[0, 1, 1, 0, 1, 1, 0], [0, 0, 0, 1, 0, 0, 0], [0] * 7]], dtype=bool)
+    severity = np.array([0, 0.5, 1, 1.5, 2, 2.5, 3])  # trained for 1, 1, 2, 2, 3, 3
+    seen = noise.Stream(severity, np.zeros(alarms.shape), alarms)
+    assert noise.retrains(seen).tolist() == [[3, 1, 0]]
+    assert (noise.retrains(seen) <= alarms.sum(-1)).all()
+
+
 @settings(max_examples=20)
 @given(st.floats(0.3, 0.99), st.integers(0, 99))
 def test_the_number_of_triggers_follows_the_binomial(share, seed):

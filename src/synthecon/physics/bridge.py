@@ -441,18 +441,26 @@ def probabilities(trained: Trained, world: str, split: int, images: Tensor) -> T
 
 
 class Clock:
-    """Seconds and items of each named step of a pipeline, added up."""
+    """Seconds and items of each named step of a pipeline, added up; on a GPU, of work that is done
+    and not only begun."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device | None = None) -> None:
+        self.device = device or torch.device("cpu")
         self.seconds: dict[str, float] = {}
         self.items: dict[str, int] = {}
 
     @contextmanager
     def step(self, name: str, items: int) -> Iterator[None]:
+        self._wait()
         start = time.perf_counter()
         yield
+        self._wait()
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
         self.items[name] = self.items.get(name, 0) + items
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
 
 # ---- the arms

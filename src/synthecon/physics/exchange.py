@@ -260,8 +260,9 @@ def substitution(curve: np.ndarray, synthetics: Sequence[int]) -> np.ndarray:
 def jackknife(tables: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Tukey's pseudo-values of a statistic of the mean table, one a split, [G, ...].
 
-    n·f(mean of all) - (n - 1)·f(mean without one).  `stats.paired` of them, with the ratio that
-    corrects for shared images, is an interval for a curve's reading, which no single split has.
+    n·f(mean of all) - (n - 1)·f(mean without one), moved so that their mean is f(mean of all), as
+    `stats.jackknife` reports it.  `stats.paired` of them, with the ratio that corrects for shared
+    images, is an interval for a curve's reading, which no single split has.
     """
     n = len(tables)
     if n < 2:
@@ -269,4 +270,5 @@ def jackknife(tables: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray])
     total = tables.sum(0)
     whole = statistic(total / n)
     left_out = [statistic((total - one) / (n - 1)) for one in tables]
-    return n * whole - (n - 1) * np.asarray(left_out)
+    pseudo = n * whole - (n - 1) * np.asarray(left_out)
+    return pseudo + (whole - pseudo.mean(0))

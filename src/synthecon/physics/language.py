@@ -472,6 +472,12 @@ def train_text(
     """
     net = build(name, seeds).to(groups[0].train.device)
     texts, length = [g.train for g in groups], plan.lead + plan.span
+    if isinstance(net, Transformer) and net.window > length - 1:
+        # The last character is only ever predicted: later places would stay as they were drawn.
+        raise ValueError(
+            f"{name}: its window of {net.window} has places that {plan.lead} + {plan.span} "
+            f"characters never train; give it at most {length - 1}"
+        )
     where = starts(texts, recipe.steps * recipe.batch, length, [g.seed for g in groups])
     where = where.view(len(groups), recipe.steps, recipe.batch)
 

@@ -474,3 +474,14 @@ def stream(
         triggers[..., t] = audits[..., t] < floor
         level = np.where(triggers[..., t], min(int(np.ceil(now)), levels - 1), level)
     return Stream(severity, audits, triggers)
+
+
+def retrains(seen: Stream) -> np.ndarray:
+    """How many triggers of a stream changed the model, [G, streams].
+
+    A model is trained for whole severities, rounded up: only the first trigger in each brings one
+    that was not there before.
+    """
+    level = np.ceil(seen.severity).astype(int)
+    first = [seen.triggers[..., level == s].any(-1) for s in range(1, level.max() + 1)]
+    return np.sum(first, axis=0, dtype=int)

@@ -139,22 +139,27 @@ def calibration(points: Sequence[tuple[str, float, float, str]]) -> None:
     """Agreement with the teacher against calibration error, a labelled dot a method."""
     _, ax = plt.subplots(figsize=(7.6, 3.6))
     middle = sum(agreement for _, agreement, _, _ in points) / len(points)
+    top = max(error for _, _, error, _ in points)
+    right = []
     for name, agreement, error, colour in points:
-        right = agreement > middle  # labels point outwards, away from the other dots
         ax.plot(agreement, error, "o", ms=9, color=colour)
+        if agreement > middle:  # labels point outwards, away from the other dots
+            right.append((agreement, error, name, colour))
+            continue
         ax.annotate(
             name,
             (agreement, error),
-            xytext=(9 if right else -9, 0),
+            xytext=(-9, 0),
             textcoords="offset points",
-            ha="left" if right else "right",
+            ha="right",
             va="center",
             color=colour,
             fontweight="bold",
         )
+    plots.label_ends(ax, right, gap=0.09 * top, shift=9)
     ax.set(
         xlabel="agreement with the teacher on test images (%)",
         ylabel="calibration error, ECE (%)",
-        ylim=(0, 1.25 * max(error for _, _, error, _ in points)),
+        ylim=(0, 1.25 * top),
     )
     ax.margins(x=0.3)

@@ -20,7 +20,7 @@ COLOURS = {
     "panel of three": plots.INK,
     "PSI above 0.2": plots.RED,
 }
-DPI = 100  # seven figures in one notebook: smaller files
+DPI = 92  # seven figures in one notebook: smaller files
 MARKS = {"energy distance": "s", "MMD": "^", "PSI, calibrated": "v", "panel of three": "D"}
 
 
