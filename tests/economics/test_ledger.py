@@ -127,6 +127,6 @@ def test_the_case_of_this_project():
     assert rows["cpu.vcpus-per-core"].base == 2
     assert rows["serving.utilisation"].high <= 1
     for name, row in rows.items():
-        if name.startswith("price."):
+        if name.startswith(("price.cpu.", "price.gpu.")):
             assert row.source_type == "public"
             assert row.source.count("@") == 3, f"{name}: low, base and high each name a commit"
