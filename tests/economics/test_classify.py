@@ -29,13 +29,14 @@ def rule(name, when, class_="inference", line="COGS"):
         ("resource ~ ^vm-[12]$", [True, True, False]),
         ("env is empty", [False, False, True]),
         ("env is set and resource ~ VM", [True, True, False]),
+        ("category = Nuts and Bolts | Compute and env is set", [True, True, False]),
         ("charge = Tax", [False, False, False]),
     ],
 )
 def test_conditions(read, when, matched):
     table = read(
-        {"ResourceId": "vm-1"},
-        {"ResourceId": "vm-2", "Tags": '{"env": "dev"}'},
+        {"ResourceId": "vm-1", "ServiceCategory": "Nuts and Bolts"},
+        {"ResourceId": "vm-2", "ServiceCategory": "Nuts and Bolts", "Tags": '{"env": "dev"}'},
         {"ResourceId": "db", "Tags": ""},
     ).table
     placed = classify.classify(table, [rule("r", when)])

@@ -51,6 +51,8 @@ class Lever:
     verdicts: of the claims that rest on the measurement, where there are any.
     hours: payroll among the selected lines; freed time is no cash while the jobs stay.
     level, n: of the measurement's interval; None where the audit itself found it.
+    lines: the accounting lines that the saving would move.  guessed: how many of its ledger rows
+    are illustrative.
     """
 
     id: str
@@ -68,6 +70,8 @@ class Lever:
     hours: Decimal
     level: float | None = None
     n: int | None = None
+    lines: tuple[str, ...] = ()
+    guessed: int = 0
 
     @property
     def break_even(self) -> Range | None:
@@ -295,10 +299,13 @@ def _lever(case: Case, book: Mapping[str, ledger.Row], name: str, entry: Mapping
         money * share.high * (transfer.high if share.high > 0 else transfer.low),
     )
     net = Range(gross.low - cost.high, gross.base - cost.base, gross.high - cost.low)
+    lines = tuple(sorted(set(some["line"].unique().to_pylist())))
+    rows = [entry["transfer"], *entry.get("costs", {}).values()]
+    guessed = sum(book[row].source_type == "illustrative" for row in rows)
     classes = tuple(sorted({c for c in some["class"].unique().to_pylist()}))
     return Lever(
         name, entry["title"], classes, bool(entry["synthetic"]), spend, share, transfer, cost,
-        gross, net, tuple(evidence), verdicts, hours, level, seeds,
+        gross, net, tuple(evidence), verdicts, hours, level, seeds, lines, guessed,
     )  # fmt: skip
 
 

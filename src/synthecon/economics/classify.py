@@ -72,7 +72,8 @@ def parse(text: str, fields: Sequence[str] = FIELDS) -> tuple[Condition, ...]:
         ValueError: an unknown field or operator, nothing to compare with, a regex that is none.
     """
     found = []
-    for part in re.split(r"\s+and\s+", text.strip()):
+    # An "and" joins conditions only where a condition follows: values may have one of their own.
+    for part in re.split(r"\s+and\s+(?=\w+\s*(?:!?=|~|is\b))", text.strip()):
         m = re.fullmatch(r"(\w+)\s*(=|!=|~|\bis\b)\s*(.+)", part.strip())
         if not m:
             raise ValueError(f"{part!r} is no condition: write field = value | value")

@@ -61,6 +61,7 @@ def markdown(audit: Audit) -> str:
     ]
     if audit.bottlenecks:
         lines += _lever_table(audit.bottlenecks, currency)
+        lines += _caution(audit)
     else:
         lines += [
             "No lever of the playbook saves more than its pipeline costs in the base case. "
@@ -112,16 +113,36 @@ def summary(audit: Audit) -> str:
     return "\n".join(lines if audit.bottlenecks else [*lines, "no lever pays: keep the status quo"])
 
 
+def _caution(audit: Audit) -> list[str]:
+    """What a reader must know before using the table."""
+    found = audit.bottlenecks
+    parts = []
+    if len(found) < 3:
+        parts.append(f"Only {len(found)} of the playbook's levers save more than they cost.")
+    if losing := sum(x.net.low < 0 for x in found):
+        parts.append(f"In the low corner {losing} of {len(found)} lose money.")
+    if outside := [x for x in found if "COGS" not in x.lines]:
+        parts.append(f"{len(outside)} of them would not move the gross margin: another account.")
+    parts.append(
+        "Savings are on the period's own bill, as if the pipeline had run from its first day: "
+        "no ramp, no parallel run, no growth."
+    )
+    return [" ".join(parts), ""]
+
+
 def _lever_table(levers: Sequence[Lever], currency: str) -> list[str]:
-    head = "| lever | outflow now | net saving: low / base / high | evidence |"
-    rows = [head, "|:--|--:|--:|:--|"]
+    head = "| lever | outflow now | account | net saving: low / base / high | evidence |"
+    rows = [head, "|:--|--:|:--|--:|:--|"]
     for x in levers:
         evidence = ", ".join(f"`{e}`" for e in x.evidence)
         verdicts = f" ({'; '.join(x.verdicts)})" if x.verdicts else ""
         title = x.title
         if x.hours:
             title += f" (and hours worth {money(x.hours, currency)}, no cash while the jobs stay)"
-        cells = (title, money(x.spend, currency), spread(x.net, currency), evidence + verdicts)
+        if x.guessed:
+            evidence += f"; {x.guessed} of these ledger rows are guesses"
+        account, net = ", ".join(x.lines), spread(x.net, currency)
+        cells = (title, money(x.spend, currency), account, net, evidence + verdicts)
         rows.append("| " + " | ".join(cells) + " |")
     return [*rows, ""]
 
