@@ -475,6 +475,7 @@ def net_saving(spend, hours, share, transfer, once, month, months):
         {
             "kind": ["invoice", "payroll"],
             "class": ["labelling", "labelling"],
+            "line": ["R&D", "R&D"],
             "effective": pa.array([Decimal(spend), Decimal(hours)], bill.MONEY),
         }
     )
