@@ -73,7 +73,8 @@ def stages(fast: bool) -> Iterator[Stage]:
     yield Stage("format", [*python, "ruff", "format", "--check"])
     yield Stage("records", [*python, "synthecon", "verify"])
     yield Stage("labs derived", [*python, "synthecon", "labs", "derive", "--check"])
-    yield Stage("unit tests", [*python, "pytest", "-q"])
+    # A file stays in one process: the browser's pages share a site.
+    yield Stage("unit tests", [*python, "pytest", "-q", "-n", "2", "--dist", "loadfile"])
     if fast:
         return
     yield Stage("labs proven", [*python, "synthecon", "labs", "prove"])
