@@ -1,0 +1,279 @@
+"""Total cost of ownership: cost items × assumptions × time, for one choice of values or many.
+
+items.csv says what costs; assumptions say how much.  An item's amount is a product of ledger rows
+whose units must come out as money (once) or money a month.  Nothing here is drawn at random: give
+it one value an assumption, or an array of them, one a scenario.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from synthecon import Problem
+from synthecon.economics import units
+from synthecon.economics.assumption import Assumption
+
+Category = Literal["CapEx", "OpEx", "People", "Opportunity"]
+Line = Literal["COGS", "R&D", "S&M", "G&A", "Capex", "none"]
+Kind = Literal["once", "monthly"]
+Profile = Literal["flat", "up", "down"]
+SCENARIOS = ("status-quo", "pipeline")
+COLUMNS = (
+    "id", "name", "scenario", "category", "line", "cash", "kind", "profile", "start", "ramp", "end",
+    "factors", "growth", "note",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row of items.csv.
+
+    scenario: status-quo, pipeline or both.  category: where the TCO shows it.  line: where the
+    profit and loss statement does; Opportunity is on no line and is never cash.
+    kind: once (in month `start`) or monthly (from `start` to `end`, both included; 0 is now).
+    profile, ramp: monthly items come `up` from nothing over `ramp` months, go `down` to nothing
+    over them (a parallel run), or are `flat`.
+    factors: ledger ids and numbers joined by * and /; growth: the ledger id of a yearly rate, or
+    empty.
+    """
+
+    id: str
+    name: str
+    scenario: str
+    category: Category
+    line: Line
+    cash: bool
+    kind: Kind
+    profile: Profile
+    start: int
+    ramp: int
+    end: int
+    factors: tuple[tuple[str, int], ...]
+    growth: str
+    note: str
+
+    def shape(self, months: int) -> np.ndarray:
+        """How much of the full amount falls into each month, 0 to `months`: [months + 1]."""
+        t = np.arange(months + 1)
+        if self.kind == "once":
+            return (t == self.start).astype(float)
+        on = (t >= self.start) & (t <= self.end)
+        passed = (t - self.start + 1) / max(self.ramp, 1)
+        share = {
+            "flat": np.ones_like(passed),
+            "up": np.clip(passed, 0, 1),
+            "down": np.clip(1 - (t - self.start + 1) / (self.ramp + 1), 0, 1),
+        }[self.profile]
+        return on * share
+
+
+def read(
+    path: Path, assumptions: Mapping[str, Assumption], currency: str, months: int
+) -> list[Item]:
+    """The items, their ids found in the ledger and their units checked.
+
+    Raises:
+        Problem: everything that is wrong with the file, at once: file, row, field.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise Problem(f"{path}: cannot read the items: {error}") from None
+    if not rows or tuple(rows[0]) != COLUMNS:
+        raise Problem(f"{path}: its columns must be {','.join(COLUMNS)}")
+    items, wrong, seen = [], [], set()
+    for number, cells in enumerate(rows, 1):
+        if None in cells or None in cells.values():
+            wrong.append(f"{path}, row {number}: another number of fields than the header")
+            continue
+        item, faults = _item(
+            {k: v.strip() for k, v in cells.items()}, assumptions, currency, months
+        )
+        if cells["id"] in seen:
+            faults.append(f"id: {cells['id']!r} stands twice")
+        seen.add(cells["id"])
+        wrong += [f"{path}, row {number}, {fault}" for fault in faults]
+        items += [item] if item else []
+    if wrong:
+        raise Problem("\n".join(wrong))
+    return items
+
+
+def _item(
+    cell: Mapping[str, str], assumptions: Mapping[str, Assumption], currency: str, months: int
+) -> tuple[Item | None, list[str]]:
+    wrong = []
+    choices = {
+        "scenario": (*SCENARIOS, "both"),
+        "category": get_args(Category),
+        "line": get_args(Line),
+        "cash": ("yes", "no"),
+        "kind": get_args(Kind),
+        "profile": get_args(Profile),
+    }
+    for name, allowed in choices.items():
+        if cell[name] not in allowed:
+            wrong.append(f"{name}: {cell[name]!r} is none of {', '.join(allowed)}")
+    if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", cell["id"]):
+        wrong.append(f"id: {cell['id']!r} may have only a-z, 0-9 and single dots or hyphens")
+    whole = {}
+    for name in ("start", "ramp", "end"):
+        text = cell[name] or {"ramp": "0", "end": str(months)}.get(name, "")
+        if not text.isdigit() or int(text) > months:
+            wrong.append(f"{name}: {cell[name]!r} is no month from 0 to {months}")
+        else:
+            whole[name] = int(text)
+    if len(whole) == 3 and whole["end"] < whole["start"]:
+        wrong.append(f"end: month {whole['end']} is before start {whole['start']}")
+    if cell["category"] == "Opportunity" and (cell["cash"] != "no" or cell["line"] != "none"):
+        wrong.append("category: Opportunity is no cash and on no line: cash no, line none")
+    if (cell["category"] == "CapEx") != (cell["line"] == "Capex"):
+        wrong.append("line: CapEx stands on line Capex, and nothing else does")
+    factors = _factors(cell["factors"], assumptions, wrong)
+    if factors and not wrong:
+        unit = units.product(
+            (units.parse(assumptions[name].unit), power)
+            for name, power in factors
+            if name in assumptions
+        )
+        wanted = units.parse(currency if cell["kind"] == "once" else f"{currency}/month")
+        if unit != wanted:
+            wrong.append(
+                f"factors: they come out as {units.show(unit)}, a {cell['kind']} item needs "
+                f"{units.show(wanted)}"
+            )
+    if cell["growth"] and cell["growth"] not in assumptions:
+        wrong.append(f"growth: no assumption {cell['growth']!r}")
+    elif cell["growth"] and units.parse(assumptions[cell["growth"]].unit) != units.parse("1/year"):
+        wrong.append(
+            f"growth: {cell['growth']} is in {assumptions[cell['growth']].unit}, not 1/year"
+        )
+    if wrong:
+        return None, wrong
+    texts = {k: cell[k] for k in ("id", "name", "scenario", "growth", "note")}
+    kinds = {k: cell[k] for k in ("category", "line", "kind", "profile")}
+    return Item(**texts, **kinds, **whole, cash=cell["cash"] == "yes", factors=factors), []  # type: ignore[arg-type]
+
+
+def _factors(
+    text: str, assumptions: Mapping[str, Assumption], wrong: list[str]
+) -> tuple[tuple[str, int], ...]:
+    """ "a * b / 1000" as pairs of an id or number and its power."""
+    parts = re.split(r"\s*([*/])\s*", text.strip())
+    found = []
+    for sign, name in zip(["*", *parts[1::2]], parts[::2], strict=True):
+        number = re.fullmatch(r"\d+(\.\d+)?", name)
+        if not number and name not in assumptions:
+            wrong.append(f"factors: no assumption {name!r}")
+        if number and not float(name):
+            wrong.append("factors: a factor of zero")
+        found.append((name, -1 if sign == "/" else 1))
+    return tuple(found)
+
+
+Values = Mapping[str, float | np.ndarray]
+"""A value an assumption, or an array of them: one a scenario."""
+
+
+def amount(item: Item, values: Values) -> np.ndarray:
+    """The item's full amount, once or a month: [] or [scenarios]."""
+    total: float | np.ndarray = 1.0
+    for name, power in item.factors:
+        factor = values[name] if name in values else float(name)
+        total = total * factor if power > 0 else total / factor
+    return np.asarray(total, dtype=float)
+
+
+def flows(items: Sequence[Item], values: Values, months: int) -> np.ndarray:
+    """The cost of some items in each month, as positive money: [months + 1] or [S, months + 1].
+
+    Items that grow alike and have the same shape in time are summed first: a hundred thousand
+    scenarios of a hundred items are a few products of matrices.
+    """
+    years = np.arange(months + 1) / 12
+    groups: dict[tuple, list[Item]] = {}
+    for item in items:
+        groups.setdefault((item.growth, tuple(item.shape(months))), []).append(item)
+    by_growth: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for (growth, shape), some in groups.items():
+        level = sum((amount(item, values) for item in some), np.zeros(()))
+        by_growth.setdefault(growth, []).append((np.asarray(shape), level))
+    total = np.zeros(months + 1)
+    for growth, parts in by_growth.items():
+        shapes = np.stack([shape for shape, _ in parts])
+        levels = np.stack(np.broadcast_arrays(*(level for _, level in parts)), -1)
+        each = levels @ shapes
+        if growth:
+            rate = np.asarray(values[growth], dtype=float)
+            each = each * np.exp(np.log1p(rate)[..., None] * years)
+        total = total + each
+    return total
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What turns cost into value.  rate: discount rate a year, nominal; tax: share; life: years
+    over which CapEx is depreciated straight-line."""
+
+    months: int
+    rate: float | np.ndarray
+    tax: float | np.ndarray
+    life: int
+
+
+def after_tax(items: Sequence[Item], values: Values, plan: Plan) -> np.ndarray:
+    """Cash cost by month after tax; opportunity cost left out.
+
+    Operating cost lowers tax in its month; CapEx through depreciation over `life` years, begun in
+    the month after it was spent.  What is not yet depreciated at the end lowers tax then.
+    """
+    cash = [item for item in items if item.cash]
+    capital = flows([i for i in cash if i.category == "CapEx"], values, plan.months)
+    operating = flows([i for i in cash if i.category != "CapEx"], values, plan.months)
+    tax = np.asarray(plan.tax, dtype=float)[..., None]
+    return capital + operating * (1 - tax) - tax * depreciation(capital, 12 * plan.life)
+
+
+def depreciation(capital: np.ndarray, life: int) -> np.ndarray:
+    """Straight-line from the month after each outlay, over `life` months; the rest in the last."""
+    charge = np.zeros_like(capital)
+    last = capital.shape[-1] - 1
+    for month in range(last + 1):
+        spent = capital[..., month]
+        if not np.any(spent):
+            continue
+        until = min(last, month + life)
+        charge[..., month + 1 : until + 1] += spent[..., None] / life
+        charge[..., last] += spent * (1 - (until - month) / life)
+    return charge
+
+
+def present(costs: np.ndarray, rate: float | np.ndarray) -> np.ndarray:
+    """Present value of monthly costs, month 0 now, at a yearly rate: [...]."""
+    t = np.arange(costs.shape[-1]) / 12
+    factors = np.exp(-np.log1p(np.asarray(rate, dtype=float))[..., None] * t)
+    return (costs * factors).sum(-1)
+
+
+def of(items: Sequence[Item], scenario: str) -> list[Item]:
+    """The items of one scenario, those of both included."""
+    return [item for item in items if item.scenario in (scenario, "both")]
+
+
+def advantage(items: Sequence[Item], values: Values, plan: Plan) -> np.ndarray:
+    """Cash that the pipeline saves against the status quo, month by month, after tax."""
+    quo, pipe = (after_tax(of(items, s), values, plan) for s in SCENARIOS)
+    return quo - pipe
+
+
+def npv(items: Sequence[Item], values: Values, plan: Plan) -> np.ndarray:
+    """Net present value of the pivot: [] or [scenarios]."""
+    return present(advantage(items, values, plan), plan.rate)
