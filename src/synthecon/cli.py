@@ -21,7 +21,7 @@ def run(options: Options) -> int:
     from synthecon import plan, runner, site
 
     if options.case:
-        return audit(Options(folder=options.case, template=None))
+        return audit(Options(folder=options.case, template=None, bench=None))
     jobs = plan.jobs(options.names, options.profile, options.parameter)
     failures = runner.run(jobs, workers=options.jobs, force=options.force)
     if failures:
@@ -120,6 +120,11 @@ def lab(options: Options) -> int:
 def audit(options: Options) -> int:
     from synthecon.economics import audit, case, report, template
 
+    if options.bench is not None:
+        from synthecon.economics import bench
+
+        print("\n".join(bench.run(options.bench)))
+        return 0
     if options.template:
         for file in template.write(Path(options.template)):
             print(f"made {file}")
@@ -178,6 +183,7 @@ def parser() -> argparse.ArgumentParser:
     c = add("audit", audit, "audit a company's cost of goods sold", "audit case-tannhof")
     c.add_argument("folder", nargs="?", metavar="FOLDER", help="a case folder (case)")
     c.add_argument("--template", metavar="FOLDER", help="make a folder to fill in, with help")
+    c.add_argument("--bench", type=int, metavar="ROWS", help="time a bill of so many rows")
 
     c = add(
         "records", list_records, "list the committed records, fresh or stale", "records --stale"

@@ -227,3 +227,9 @@ def test_at_break_even_the_base_case_earns_nothing(halyard):
             saved = float(lever.spend) * lever.share.base * even.base
             assert saved == pytest.approx(lever.cost.base)
             assert even.low <= even.base <= even.high
+
+
+def test_the_benchmark_reads_what_it_wrote(capsys):
+    assert not cli.main(["audit", "--bench", "7000"])
+    assert "7,000 lines, 0 refused" in capsys.readouterr().out
+    assert cli.main(["audit", "--bench", "0"]) == 2

@@ -24,8 +24,12 @@ td[style*=right], th[style*=right] { font-variant-numeric: tabular-nums; white-s
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 1.3rem; }
 code { overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
-@page { size: A4; margin: 14mm; }
-@media print { body { font-size: 10px; margin: 0; max-width: none; } }
+@page { size: A4; margin: 11mm; }
+@media print {
+  body { font-size: 8.4px; line-height: 1.3; margin: 0; padding: 0; max-width: none; }
+  h1 { font-size: 15px; margin: 0 0 4px; } h2 { font-size: 11px; margin: 7px 0 2px; }
+  p, ul { margin: 3px 0; } table { margin: 2px 0 5px; } th, td { padding: 1px 4px; }
+}
 """
 
 
