@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -29,6 +30,19 @@ def module_hash(name: str) -> str | None:
 def file_hash(file: Path) -> str:
     """sha256 of a text file with normalised newlines."""
     return hashlib.sha256(file.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+
+
+def row_hash(file: Path, row: str) -> str | None:
+    """sha256 of the row of a CSV file whose column `id` is `row`; None when there is none."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as opened:
+            for cells in csv.DictReader(opened):
+                if cells.get("id") == row:
+                    text = json.dumps(cells, sort_keys=True, ensure_ascii=False)
+                    return hashlib.sha256(text.encode()).hexdigest()
+    except OSError:
+        pass
+    return None
 
 
 def modules() -> dict[str, str]:

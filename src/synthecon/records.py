@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,10 +77,11 @@ def find(measurement_id: str, folder: Path | None = None) -> tuple[RunRecord, Me
     return record, record.measurement(name)
 
 
-def stale(record: RunRecord) -> list[str]:
+def stale(record: RunRecord, *, data: bool = True) -> list[str]:
     """Why the record no longer describes the code, parameters or data here; empty when it does.
 
-    Another torch or another machine is not a reason, nor is a data set that is not at hand.
+    data: look at the data sets too (which may have to be loaded).  Another torch or another machine
+    is not a reason, nor is a data set that is not at hand.
     """
     reasons = []
     try:
@@ -98,7 +99,7 @@ def stale(record: RunRecord) -> list[str]:
     for name, then in sorted(record.modules.items()):
         if (now := provenance.module_hash(name)) != then:
             reasons.append(f"module {name} {'changed' if now else 'is gone'}")
-    for used in record.data:
+    for used in record.data if data else ():
         try:
             now = _current(used["name"])
         except Exception as error:  # a broken copy is at hand: that is a reason, whatever it raises
@@ -111,6 +112,9 @@ def stale(record: RunRecord) -> list[str]:
 
 def _current(name: str) -> str | None:
     """The hash of a data set or of a file of the checkout now; None: the data is not at hand."""
+    if "#" in name:
+        file, _, row = name.partition("#")
+        return provenance.row_hash(paths.root() / file, row)
     if "/" in name:
         return provenance.file_hash(paths.root() / name)
     from synthecon.physics import text
@@ -150,6 +154,21 @@ class Run:
         """Say that the run read a file of the checkout (a ledger, say): a change makes it stale."""
         name = path.resolve().relative_to(paths.root().resolve()).as_posix()
         self._note(name, "file of the checkout", provenance.file_hash(path))
+
+    def used_rows(self, path: Path, ids: Iterable[str]) -> None:
+        """Say which rows of a CSV file of the checkout the run read, by their column `id`.
+
+        Rows added or changed elsewhere in the file leave the record fresh.
+
+        Raises:
+            Problem: no such row.
+        """
+        name = path.resolve().relative_to(paths.root().resolve()).as_posix()
+        for row in sorted(set(ids)):
+            digest = provenance.row_hash(path, row)
+            if digest is None:
+                raise Problem(f"{path}: no row with id {row!r}")
+            self._note(f"{name}#{row}", "row of a file of the checkout", digest)
 
     def _note(self, name: str, source: str, digest: str) -> None:
         entry = {"name": name, "source": source, "sha256": digest}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Distribution = Literal["pert", "triangular", "uniform", "lognormal", "fixed"]
+Distribution = Literal["pert", "triangular", "uniform", "normal", "lognormal", "fixed"]
 
 
 @dataclass(frozen=True)

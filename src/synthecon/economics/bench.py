@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import resource
 import sys
 import tempfile
@@ -29,7 +30,8 @@ def run(rows: int) -> list[str]:
     policy = case.read_policy(folder)
     spelling = bill.read_spelling(folder / "tags.csv")
     rules = classify.read_rules(folder / "rules.csv", list(policy.classes))
-    head, *body = policy.files["bill"][0].read_text(encoding="utf-8").splitlines(keepends=True)
+    text = gzip.decompress(policy.files["bill"][0].read_bytes()).decode()
+    head, *body = text.splitlines(keepends=True)
     with tempfile.TemporaryDirectory(prefix="synthecon-bench-") as temporary:
         path = Path(temporary) / "bill.csv"
         with path.open("w", encoding="utf-8") as file:

@@ -113,6 +113,17 @@ def read_policy(folder: Path) -> Policy:
     return policy
 
 
+def files(folder: Path) -> list[Path]:
+    """The files that an audit of the folder reads; of one, ledger.csv, it uses some rows only.
+
+    Raises:
+        Problem: policy.toml, which names the bills and the rest, cannot be read.
+    """
+    ours = ("policy.toml", "tags.csv", "rules.csv", "levers.toml", "ledger.csv")
+    named = read_policy(folder).files.values()
+    return [*(folder / name for name in ours), *(path for paths in named for path in paths)]
+
+
 def read(folder: Path) -> Case:
     """Read, classify and check a whole case.
 

@@ -52,17 +52,7 @@ def savings(levers: Sequence[Lever], currency: str) -> None:
     for y, lever in enumerate(levers):
         low, base, high = (x / 1000 for x in (lever.net.low, lever.net.base, lever.net.high))
         colour = plots.GREEN if base > 0 else plots.RED
-        ax.plot([low, high], [y, y], color=colour, lw=6, alpha=0.35, solid_capstyle="butt")
-        ax.plot(base, y, "D", color=colour, ms=7)
-        ax.annotate(
-            f"{base:+,.0f}".replace("-", "−"),
-            (base, y),
-            xytext=(0, 9),
-            textcoords="offset points",
-            ha="center",
-            color=colour,
-            fontweight="bold",
-        )
+        plots.range_row(ax, y, (low, base, high), f"{base:+,.0f}".replace("-", "−"), colour)
     ax.axvline(0, color=plots.MUTED, lw=1)
     ax.set_yticks(range(len(levers)), [lever.id for lever in levers])
     ax.set(xlabel=f"net saving in the period, thousand {currency}", ylim=(len(levers) - 0.5, -0.7))

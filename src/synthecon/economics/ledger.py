@@ -8,24 +8,34 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 from typing import Literal, get_args
 
-SourceType = Literal["measured", "invoice", "quote", "public", "expert", "illustrative"]
+from synthecon.economics import formula, units
+
+Distribution = Literal["pert", "triangular", "uniform", "normal", "lognormal", "fixed"]
+SourceType = Literal[
+    "measured", "invoice", "quote", "public", "expert", "transfer", "illustrative", "derived"
+]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One assumption.
+    """One assumption with numbers of its own.
 
     id: lower-case letters, digits, dots and hyphens; unique.  low, base, high: finite, in this
-    order, in `unit`.  currency: ISO code, empty where the unit has no money in it; money is not
-    negative.  source_type: see `SourceType`; *illustrative* means that nobody has checked it.
-    source: for *public* a URL of what was opened.  as_of: the day on which the source was opened
-    or the assumption made.  owner: who answers for it.
+    order, in `unit`.  distribution: between them; see `uncertain.quantile`; fixed needs three equal
+    numbers.  currency: ISO code, empty where the unit has no money in it; money is not negative.
+    basis: nominal or real, for money and rates; empty elsewhere.  period: hour, day, month or year
+    where the unit has one, once for a single amount, else empty.  source_type: see `SourceType`;
+    *illustrative* means that nobody has checked it, *transfer* is the share of a measured effect
+    that this company may expect.  source: for *public* a URL of what was opened, for *measured* a
+    measurement's id and hash.  as_of: the day on which the source was opened or the assumption
+    made.  owner: who answers for it.  confidence: high, medium or low.  group: rows that move
+    together, as "prices:0.6", the correlation behind the colon; or empty.
     """
 
     id: str
@@ -33,17 +43,48 @@ class Row:
     low: float
     base: float
     high: float
+    distribution: Distribution
     unit: str
     currency: str
+    basis: str
+    period: str
     source_type: SourceType
+    source: str
+    as_of: date
+    owner: str
+    confidence: str
+    group: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A row whose value follows from others: `source` is its formula (`formula.parse`)."""
+
+    id: str
+    name: str
+    formula: formula.Formula
+    unit: str
+    currency: str
     source: str
     as_of: date
     owner: str
     note: str
 
 
+@dataclass(frozen=True)
+class Book:
+    """A whole ledger.  derived: in an order in which each follows what it is made of."""
+
+    rows: Mapping[str, Row]
+    derived: Mapping[str, Derived]
+
+
 COLUMNS = tuple(field.name for field in fields(Row))
-MAY_BE_EMPTY = ("currency", "note")
+OWN = ("low", "base", "high", "distribution", "confidence", "group")  # empty in a derived row
+NO_CURRENCY = ("GPU", "CPU", "FTE", "API", "SLA")  # three capitals, and no money
+MAY_BE_EMPTY = ("currency", "basis", "period", "group", "note")
+PERIODS = ("hour", "day", "month", "year")
 
 
 class LedgerError(ValueError):
@@ -55,12 +96,18 @@ class LedgerError(ValueError):
 
 
 def read(path: Path | str) -> dict[str, Row]:
-    """The rows of a ledger by id, in the order of the file (UTF-8, comma-separated).
+    """The rows with numbers of their own, by id, in the order of the file; else as `read_book`."""
+    return dict(read_book(path).rows)
+
+
+def read_book(path: Path | str) -> Book:
+    """A ledger (UTF-8, comma-separated).
 
     Raises:
         LedgerError: no such file, not UTF-8, a column missing, unknown or twice, a row too long or
-            too short, an empty field, an id twice, or a value that breaks a rule of `Row`.  Each
-            error names file, line and field.
+            too short, an empty field, an id twice, a value that breaks a rule of `Row`; a formula
+            that cannot be read, names no row, mixes units or runs in a circle.  Each error names
+            file, line and field.
     """
     path = Path(path)
     try:
@@ -77,6 +124,7 @@ def read(path: Path | str) -> dict[str, Row]:
     if errors := _header_errors(path, header):
         raise LedgerError(errors)
     rows: dict[str, Row] = {}
+    derived: dict[str, Derived] = {}
     first: dict[str, int] = {}
     for line, cells in lines[1:]:
         if len(cells) != len(header):
@@ -86,15 +134,51 @@ def read(path: Path | str) -> dict[str, Row]:
             )
             continue
         text = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
-        row, wrong = _row(text)
+        row, wrong = (_derived if text["source_type"] == "derived" else _row)(text)
         if text["id"] and first.setdefault(text["id"], line) != line:
             wrong.append(f"id: {text['id']!r} is already on line {first[text['id']]}")
         errors += [f"{path}, line {line}, {what}" for what in wrong]
-        if row:
+        if isinstance(row, Derived):
+            derived[row.id] = row
+        elif row:
             rows[row.id] = row
+    if not errors:  # a row refused above would be missed by every formula that names it
+        order, faults = _order(rows, derived)
+        errors += [f"{path}, line {first[name]}, {what}" for name, what in faults]
     if errors:
         raise LedgerError(errors)
-    return rows
+    return Book(rows, {name: derived[name] for name in order})
+
+
+def _order(
+    rows: Mapping[str, Row], derived: Mapping[str, Derived]
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """The derived rows, each after what it is made of; and what is wrong with which."""
+    known = {name: units.parse(row.unit) for name, row in rows.items()}
+    order: list[str] = []
+    faults = [
+        (name, f"source: there is no row {other!r}")
+        for name, row in derived.items()
+        for other in dict.fromkeys(formula.names(row.formula))
+        if other not in rows and other not in derived
+    ]
+    left = {} if faults else dict(derived)
+    while ready := [n for n, r in left.items() if set(formula.names(r.formula)) <= known.keys()]:
+        for name in ready:
+            row = left.pop(name)
+            known[name] = units.parse(row.unit)
+            order.append(name)
+            try:
+                found = formula.unit(row.formula, known)
+            except formula.FormulaError as error:
+                faults.append((name, f"source: {error}"))
+                continue
+            if found != known[name]:
+                faults.append(
+                    (name, f"unit: {row.unit!r}, but the formula gives {units.show(found)!r}")
+                )
+    faults += [(name, "source: it needs its own value, round a circle") for name in left]
+    return order, faults
 
 
 def _header_errors(path: Path, header: list[str]) -> list[str]:
@@ -112,23 +196,49 @@ def _header_errors(path: Path, header: list[str]) -> list[str]:
     ]  # fmt: skip
 
 
+def _parsed(text: dict[str, str], name: str, parse: Callable, hint: str, wrong: list[str]):  # type: ignore[no-untyped-def, type-arg]
+    try:
+        return parse(text[name]) if text[name] else None
+    except ValueError:
+        wrong.append(f"{name}: {text[name]!r} is not {hint}")
+        return None
+
+
+def _day_and_id(text: dict[str, str], wrong: list[str]) -> date | None:
+    if text["id"] and not re.fullmatch(formula.ID, text["id"]):
+        wrong.append(
+            f"id: {text['id']!r} may have only a-z, 0-9 and single dots or hyphens, a letter first"
+        )
+    hint = "a date (write 2026-01-31)"
+    return _parsed(text, "as_of", date.fromisoformat, hint, wrong)
+
+
+def _derived(text: dict[str, str]) -> tuple[Derived | None, list[str]]:
+    """A derived row, or None and what is wrong with it, field by field."""
+    needed = [n for n in COLUMNS if n not in (*MAY_BE_EMPTY, *OWN)]
+    wrong = [f"{name}: empty" for name in needed if not text[name]]
+    wrong += [f"{name}: must be empty, the row is derived" for name in OWN if text[name]]
+    as_of = _day_and_id(text, wrong)
+    parsed = None
+    try:
+        parsed = formula.parse(text["source"]) if text["source"] else None
+    except formula.FormulaError as error:
+        wrong.append(f"source: {error}")
+    wrong += _unit_errors(text)
+    if wrong:
+        return None, wrong
+    keys = ("id", "name", "unit", "currency", "source", "owner", "note")
+    return Derived(formula=parsed, as_of=as_of, **{k: text[k] for k in keys}), []  # type: ignore[arg-type]
+
+
 def _row(text: dict[str, str]) -> tuple[Row | None, list[str]]:
     """A row, or None and what is wrong with it, field by field."""
     wrong = [f"{name}: empty" for name in COLUMNS if not text[name] and name not in MAY_BE_EMPTY]
-
-    def parsed(name: str, parse: Callable, hint: str):  # type: ignore[no-untyped-def, type-arg]
-        try:
-            return parse(text[name]) if text[name] else None
-        except ValueError:
-            wrong.append(f"{name}: {text[name]!r} is not {hint}")
-            return None
-
     low, base, high = (
-        parsed(name, _number, "a finite number (write 1234.5)") for name in ("low", "base", "high")
+        _parsed(text, name, _number, "a finite number (write 1234.5)", wrong)
+        for name in ("low", "base", "high")
     )
-    as_of = parsed("as_of", date.fromisoformat, "a date (write 2026-01-31)")
-    if text["id"] and not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", text["id"]):
-        wrong.append(f"id: {text['id']!r} may have only a-z, 0-9 and single dots or hyphens")
+    as_of = _day_and_id(text, wrong)
     if None not in (low, base, high) and not low <= base <= high:
         wrong.append(f"low, base, high: {low:g}, {base:g}, {high:g} are not in rising order")
     if text["currency"]:
@@ -139,6 +249,7 @@ def _row(text: dict[str, str]) -> tuple[Row | None, list[str]]:
             for name, value in (("low", low), ("base", base), ("high", high))
             if value is not None and value < 0
         ]
+    wrong += _shape_errors(text, low, base, high) + _unit_errors(text)
     types = get_args(SourceType)
     if text["source_type"] and text["source_type"] not in types:
         wrong.append(f"source_type: {text['source_type']!r} is not one of {', '.join(types)}")
@@ -147,6 +258,60 @@ def _row(text: dict[str, str]) -> tuple[Row | None, list[str]]:
     if wrong:
         return None, wrong
     return Row(**{**text, "low": low, "base": base, "high": high, "as_of": as_of}), []
+
+
+def _shape_errors(
+    text: dict[str, str], low: float | None, base: float | None, high: float | None
+) -> list[str]:
+    """What is wrong with distribution, confidence and group."""
+    wrong = []
+    for name, allowed in (
+        ("distribution", get_args(Distribution)),
+        ("confidence", ("high", "medium", "low")),
+    ):
+        if text[name] and text[name] not in allowed:
+            wrong.append(f"{name}: {text[name]!r} is not one of {', '.join(allowed)}")
+    if low is not None and base is not None and high is not None:
+        if text["distribution"] == "fixed" and not low == base == high:
+            wrong.append("distribution: fixed, but low, base and high differ")
+        if text["distribution"] == "lognormal" and low <= 0:
+            wrong.append(f"distribution: lognormal, but low is {low:g}: it must be positive")
+        if text["distribution"] in ("normal", "lognormal") and (low == base) != (base == high):
+            wrong.append(f"distribution: {text['distribution']} needs room on both sides of base")
+    if text["group"] and not re.fullmatch(r"[a-z0-9-]+:0?\.\d+", text["group"]):
+        wrong.append(
+            f"group: {text['group']!r}: write a name and a correlation below 1, prices:0.6"
+        )
+    return wrong
+
+
+def _unit_errors(text: dict[str, str]) -> list[str]:
+    """What is wrong with unit, currency, basis and period."""
+    iso = not text["currency"] or re.fullmatch(r"[A-Z]{3}", text["currency"])
+    if not text["unit"] or not iso:
+        return []  # told already
+    try:
+        words = units.parse(text["unit"])
+    except units.UnitError as error:
+        return [f"unit: {error}"]
+    wrong = []
+    codes = [w for w in words if re.fullmatch(r"[A-Z]{3}", w) and w not in NO_CURRENCY]
+    if text["currency"] and text["currency"] not in words:
+        wrong.append(f"unit: {text['unit']!r} has no {text['currency']} in it")
+    if not text["currency"] and codes:
+        wrong.append(f"currency: empty, but the unit is in {codes[0]}")
+    if text["basis"] not in ("", "nominal", "real"):
+        wrong.append(f"basis: {text['basis']!r} is not nominal, real or empty")
+    elif text["currency"] and not text["basis"]:
+        wrong.append("basis: money is nominal or real; say which")
+    found = [p for p in PERIODS if words.get(p)]
+    if text["period"] not in ("", "once", *PERIODS):
+        wrong.append(f"period: {text['period']!r} is not one of once, {', '.join(PERIODS)}")
+    elif text["period"] in PERIODS and text["period"] not in found:
+        wrong.append(f"period: {text['period']}, but the unit is {text['unit']!r}")
+    elif text["period"] in ("", "once") and text["currency"] and words.get("month") == -1:
+        wrong.append(f"period: {text['period'] or 'empty'}, but the unit is {text['unit']!r}")
+    return wrong
 
 
 def _number(text: str) -> float:

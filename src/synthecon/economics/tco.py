@@ -9,75 +9,102 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
 from synthecon import Problem
 from synthecon.economics import units
-from synthecon.economics.assumption import Assumption
 
 Category = Literal["CapEx", "OpEx", "People", "Opportunity"]
 Line = Literal["COGS", "R&D", "S&M", "G&A", "Capex", "none"]
 Kind = Literal["once", "monthly"]
-Profile = Literal["flat", "up", "down"]
+When = float | str
+"""A month, 0 is now; or the ledger id of one."""
 SCENARIOS = ("status-quo", "pipeline")
 COLUMNS = (
-    "id", "name", "scenario", "category", "line", "cash", "kind", "profile", "start", "ramp", "end",
+    "id", "name", "scenario", "category", "line", "cash", "kind", "start", "ramp", "end", "fade",
     "factors", "growth", "note",
 )  # fmt: skip
+TIMES = {
+    "start": "",
+    "ramp": "0",
+    "end": "",
+    "fade": "0",
+}  # what an empty cell means; end: the last
+
+Values = Mapping[str, float | np.ndarray]
+"""A value an assumption, or an array of them: one a scenario."""
+
+
+class HasUnit(Protocol):
+    """What the items need to know of a ledger row."""
+
+    @property
+    def unit(self) -> str: ...
 
 
 @dataclass(frozen=True)
 class Item:
     """One row of items.csv.
 
-    scenario: status-quo, pipeline or both.  category: where the TCO shows it.  line: where the
-    profit and loss statement does; Opportunity is on no line and is never cash.
-    kind: once (in month `start`) or monthly (from `start` to `end`, both included; 0 is now).
-    profile, ramp: monthly items come `up` from nothing over `ramp` months, go `down` to nothing
-    over them (a parallel run), or are `flat`.
+    scenario: which choices it belongs to; all of them where the file says so.  category: where the
+    TCO shows it.  line: where the profit and loss statement does; Opportunity is on no line and is
+    never cash.
+    kind: once (in month `start`; 0 is now) or monthly, paid at the end of each month from 1 on.
+    start, ramp, end, fade: a monthly item comes up over `ramp` months from month `start`, is full
+    until month `end`, and goes down to nothing over the `fade` months after it.
     factors: ledger ids and numbers joined by * and /; growth: the ledger id of a yearly rate, or
     empty.
     """
 
     id: str
     name: str
-    scenario: str
+    scenario: tuple[str, ...]
     category: Category
     line: Line
     cash: bool
     kind: Kind
-    profile: Profile
-    start: int
-    ramp: int
-    end: int
+    start: When
+    ramp: When
+    end: When
+    fade: When
     factors: tuple[tuple[str, int], ...]
     growth: str
     note: str
 
-    def shape(self, months: int) -> np.ndarray:
-        """How much of the full amount falls into each month, 0 to `months`: [months + 1]."""
+    @property
+    def times(self) -> tuple[When, When, When, When]:
+        return self.start, self.ramp, self.end, self.fade
+
+    def shape(self, months: int, values: Values) -> np.ndarray:
+        """How much of the full amount falls into each month, 0 to `months`: [months + 1], or
+        [S, months + 1] where a month is an assumption.  A month between two is shared by both."""
         t = np.arange(months + 1)
+        start, ramp, end, fade = (
+            np.asarray(values[w] if isinstance(w, str) else w, dtype=float)[..., None]
+            for w in self.times
+        )
         if self.kind == "once":
-            return (t == self.start).astype(float)
-        on = (t >= self.start) & (t <= self.end)
-        passed = (t - self.start + 1) / max(self.ramp, 1)
-        share = {
-            "flat": np.ones_like(passed),
-            "up": np.clip(passed, 0, 1),
-            "down": np.clip(1 - (t - self.start + 1) / (self.ramp + 1), 0, 1),
-        }[self.profile]
-        return on * share
+            return np.clip(1 - np.abs(t - start), 0, 1)
+        rise = np.clip((t - start + 1) / np.maximum(ramp, 1), 0, 1)
+        fall = np.clip(1 - (t - end) / (fade + 1), 0, 1)
+        return np.minimum(rise, fall) * (t > 0)
 
 
 def read(
-    path: Path, assumptions: Mapping[str, Assumption], currency: str, months: int
+    path: Path,
+    assumptions: Mapping[str, HasUnit],
+    currency: str,
+    months: int,
+    scenarios: Sequence[str] = SCENARIOS,
 ) -> list[Item]:
     """The items, their ids found in the ledger and their units checked.
+
+    scenarios: the choices that the file compares; "both" or "all" in a cell means every one.
 
     Raises:
         Problem: everything that is wrong with the file, at once: file, row, field.
@@ -95,7 +122,7 @@ def read(
             wrong.append(f"{path}, row {number}: another number of fields than the header")
             continue
         item, faults = _item(
-            {k: v.strip() for k, v in cells.items()}, assumptions, currency, months
+            {k: v.strip() for k, v in cells.items()}, assumptions, currency, months, scenarios
         )
         if cells["id"] in seen:
             faults.append(f"id: {cells['id']!r} stands twice")
@@ -108,31 +135,36 @@ def read(
 
 
 def _item(
-    cell: Mapping[str, str], assumptions: Mapping[str, Assumption], currency: str, months: int
+    cell: Mapping[str, str],
+    assumptions: Mapping[str, HasUnit],
+    currency: str,
+    months: int,
+    scenarios: Sequence[str],
 ) -> tuple[Item | None, list[str]]:
     wrong = []
     choices = {
-        "scenario": (*SCENARIOS, "both"),
         "category": get_args(Category),
         "line": get_args(Line),
         "cash": ("yes", "no"),
         "kind": get_args(Kind),
-        "profile": get_args(Profile),
     }
     for name, allowed in choices.items():
         if cell[name] not in allowed:
             wrong.append(f"{name}: {cell[name]!r} is none of {', '.join(allowed)}")
+    every = cell["scenario"] in ("both", "all")
+    belongs = tuple(scenarios) if every else tuple(cell["scenario"].split())
+    if not belongs or not set(belongs) <= set(scenarios):
+        wrong.append(
+            f"scenario: {cell['scenario']!r} is none of {', '.join(scenarios)}, both or all"
+        )
     if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", cell["id"]):
         wrong.append(f"id: {cell['id']!r} may have only a-z, 0-9 and single dots or hyphens")
-    whole = {}
-    for name in ("start", "ramp", "end"):
-        text = cell[name] or {"ramp": "0", "end": str(months)}.get(name, "")
-        if not text.isdigit() or int(text) > months:
-            wrong.append(f"{name}: {cell[name]!r} is no month from 0 to {months}")
-        else:
-            whole[name] = int(text)
-    if len(whole) == 3 and whole["end"] < whole["start"]:
-        wrong.append(f"end: month {whole['end']} is before start {whole['start']}")
+    if not cell["name"]:
+        wrong.append("name: empty")
+    times = {name: _when(name, cell[name], assumptions, months, wrong) for name in TIMES}
+    start, end = times["start"], times["end"]
+    if isinstance(start, float) and isinstance(end, float) and end < start:
+        wrong.append(f"end: month {end:g} is before start {start:g}")
     if cell["category"] == "Opportunity" and (cell["cash"] != "no" or cell["line"] != "none"):
         wrong.append("category: Opportunity is no cash and on no line: cash no, line none")
     if (cell["category"] == "CapEx") != (cell["line"] == "Capex"):
@@ -158,13 +190,28 @@ def _item(
         )
     if wrong:
         return None, wrong
-    texts = {k: cell[k] for k in ("id", "name", "scenario", "growth", "note")}
-    kinds = {k: cell[k] for k in ("category", "line", "kind", "profile")}
-    return Item(**texts, **kinds, **whole, cash=cell["cash"] == "yes", factors=factors), []  # type: ignore[arg-type]
+    texts = {k: cell[k] for k in ("id", "name", "category", "line", "kind", "growth", "note")}
+    cash = cell["cash"] == "yes"
+    return Item(**texts, **times, scenario=belongs, cash=cash, factors=factors), []  # type: ignore[arg-type]
+
+
+def _when(
+    name: str, text: str, assumptions: Mapping[str, HasUnit], months: int, wrong: list[str]
+) -> When:
+    """A month from a cell: a number, or the id of a ledger row in months."""
+    text = text or TIMES[name] or (str(months) if name == "end" else "")
+    if text in assumptions:
+        if units.parse(assumptions[text].unit) != units.parse("month"):
+            wrong.append(f"{name}: {text} is in {assumptions[text].unit}, not months")
+        return text
+    if not text.isdigit() or int(text) > months:
+        wrong.append(f"{name}: {text!r} is no month from 0 to {months}, and no id of the ledger")
+        return 0.0
+    return float(text)
 
 
 def _factors(
-    text: str, assumptions: Mapping[str, Assumption], wrong: list[str]
+    text: str, assumptions: Mapping[str, HasUnit], wrong: list[str]
 ) -> tuple[tuple[str, int], ...]:
     """ "a * b / 1000" as pairs of an id or number and its power."""
     parts = re.split(r"\s*([*/])\s*", text.strip())
@@ -179,10 +226,6 @@ def _factors(
     return tuple(found)
 
 
-Values = Mapping[str, float | np.ndarray]
-"""A value an assumption, or an array of them: one a scenario."""
-
-
 def amount(item: Item, values: Values) -> np.ndarray:
     """The item's full amount, once or a month: [] or [scenarios]."""
     total: float | np.ndarray = 1.0
@@ -195,25 +238,21 @@ def amount(item: Item, values: Values) -> np.ndarray:
 def flows(items: Sequence[Item], values: Values, months: int) -> np.ndarray:
     """The cost of some items in each month, as positive money: [months + 1] or [S, months + 1].
 
-    Items that grow alike and have the same shape in time are summed first: a hundred thousand
+    Items with the same growth and the same course in time are summed first: a hundred thousand
     scenarios of a hundred items are a few products of matrices.
     """
     years = np.arange(months + 1) / 12
-    groups: dict[tuple, list[Item]] = {}
+    groups: dict[str, dict[tuple, list[Item]]] = {}
     for item in items:
-        groups.setdefault((item.growth, tuple(item.shape(months))), []).append(item)
-    by_growth: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-    for (growth, shape), some in groups.items():
-        level = sum((amount(item, values) for item in some), np.zeros(()))
-        by_growth.setdefault(growth, []).append((np.asarray(shape), level))
+        groups.setdefault(item.growth, {}).setdefault((item.kind, *item.times), []).append(item)
     total = np.zeros(months + 1)
-    for growth, parts in by_growth.items():
-        shapes = np.stack([shape for shape, _ in parts])
-        levels = np.stack(np.broadcast_arrays(*(level for _, level in parts)), -1)
-        each = levels @ shapes
+    for growth, courses in groups.items():
+        each = np.zeros(months + 1)
+        for some in courses.values():
+            level = sum((amount(item, values) for item in some), np.zeros(()))
+            each = each + np.asarray(level)[..., None] * some[0].shape(months, values)
         if growth:
-            rate = np.asarray(values[growth], dtype=float)
-            each = each * np.exp(np.log1p(rate)[..., None] * years)
+            each = each * np.exp(np.log1p(np.asarray(values[growth], float))[..., None] * years)
         total = total + each
     return total
 
@@ -226,7 +265,7 @@ class Plan:
     months: int
     rate: float | np.ndarray
     tax: float | np.ndarray
-    life: int
+    life: float
 
 
 def after_tax(items: Sequence[Item], values: Values, plan: Plan) -> np.ndarray:
@@ -256,6 +295,20 @@ def depreciation(capital: np.ndarray, life: int) -> np.ndarray:
     return charge
 
 
+CHUNK = 2048  # scenarios at a time: their 37 months stay in a core's cache
+
+
+def chunks(values: Values, size: int = CHUNK) -> Iterator[Values]:
+    """The scenarios in portions of `size`; all at once where there is one only."""
+    count = max((np.size(v) for v in values.values()), default=1)
+    if count <= size:
+        yield values
+        return
+    for start in range(0, count, size):
+        some = slice(start, start + size)
+        yield {k: v[some] if np.ndim(v) else v for k, v in values.items()}  # type: ignore[index]
+
+
 def present(costs: np.ndarray, rate: float | np.ndarray) -> np.ndarray:
     """Present value of monthly costs, month 0 now, at a yearly rate: [...]."""
     t = np.arange(costs.shape[-1]) / 12
@@ -264,8 +317,8 @@ def present(costs: np.ndarray, rate: float | np.ndarray) -> np.ndarray:
 
 
 def of(items: Sequence[Item], scenario: str) -> list[Item]:
-    """The items of one scenario, those of both included."""
-    return [item for item in items if item.scenario in (scenario, "both")]
+    """The items of one scenario."""
+    return [item for item in items if scenario in item.scenario]
 
 
 def advantage(items: Sequence[Item], values: Values, plan: Plan) -> np.ndarray:
