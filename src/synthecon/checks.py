@@ -18,6 +18,7 @@ from synthecon.labs.check import STRICT
 
 EXPERIMENTS = "lesson-1-physics/"  # they compare marked cells only; models compare all of them
 MODELS = ("lesson-1-physics/cogs-audit",)
+CASES = ("case", "case-tannhof")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ def stages(fast: bool) -> Iterator[Stage]:
     yield Stage("lint", [*python, "ruff", "check"])
     yield Stage("format", [*python, "ruff", "format", "--check"])
     yield Stage("records", [*python, "synthecon", "verify"])
+    for folder in CASES:
+        yield Stage(f"ledger of {folder}", [*python, "synthecon", "ledger", folder])
     yield Stage("labs derived", [*python, "synthecon", "labs", "derive", "--check"])
     # A file stays in one process: the browser's pages share a site.
     yield Stage("unit tests", [*python, "pytest", "-q", "-n", "2", "--dist", "loadfile"])

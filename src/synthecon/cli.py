@@ -203,6 +203,8 @@ def parser() -> argparse.ArgumentParser:
     add("lab", lab, "open JupyterLab here", "lab --no-browser")
     labs = elsewhere("synthecon.labs.command")
     add("labs", labs, "derive, run, prove and grade the labs", "labs grade submissions/")
+    books = elsewhere("synthecon.economics.command")
+    add("ledger", books, "check a case's ledger and items; renew measured rows", "ledger --update")
     bench = elsewhere("synthecon.physics.bench")
     add("bench", bench, "time the training engine against the textbook loop", "bench --help")
     mutants = elsewhere("synthecon.mutate")
@@ -214,7 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0 good, 1 something failed, 2 the reader can put it right, 130 interrupted."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     rest: list[str] = []
-    if arguments[:1] and arguments[0] in ("lab", "labs", "bench", "mutate"):
+    if arguments[:1] and arguments[0] in ("lab", "labs", "ledger", "bench", "mutate"):
         arguments, rest = arguments[:1], arguments[1:]
     options = parser().parse_args(arguments, Options(rest=rest))
     signal.signal(signal.SIGTERM, signal.default_int_handler)

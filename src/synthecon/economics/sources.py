@@ -37,14 +37,16 @@ class Quantity:
         return tuple(float(f"{x:.12g}") for x in (low, self.value, high))  # type: ignore[return-value]
 
 
-def measured(source: str) -> Quantity:
+def measured(source: str, fresh: bool = False) -> Quantity:
     """The measurement that a source names: "cpu/LESSON/NOTEBOOK#NAME sha:…".
 
+    fresh: refuse a record whose code or parameters have changed since.
+
     Raises:
-        Problem: no such record or measurement, or a record that is stale.
+        Problem: no such record or measurement, or a stale one.
     """
     record, m = records.find(source.split()[0])
-    if reasons := records.stale(record):
+    if fresh and (reasons := records.stale(record, data=False)):
         raise Problem(f"{record.id} is stale: {reasons[0]}")
     text = json.dumps(asdict(m), sort_keys=True)
     return Quantity(m.value, m.unit, m.low, m.high, hashlib.sha256(text.encode()).hexdigest()[:12])

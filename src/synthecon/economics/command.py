@@ -1,0 +1,40 @@
+"""`synthecon ledger`: look at a case's ledger, check its sources, write them anew."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from synthecon import Problem, paths
+from synthecon.economics import audit, case, ledger, model, sources
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit code 0; a ledger that is wrong is a Problem."""
+    parser = argparse.ArgumentParser(
+        prog="synthecon ledger",
+        description="Check a case's ledger and items against records and books.",
+    )
+    parser.add_argument("folder", nargs="?", type=Path, help="case folder (case)")
+    parser.add_argument(
+        "--update", action="store_true", help="write rows that are measured or booked anew"
+    )
+    options = parser.parse_args(arguments)
+    folder = options.folder or paths.root() / "case"
+    path = folder / "ledger.csv"
+    if options.update:
+        try:
+            book = ledger.read_book(path)
+        except ledger.LedgerError as error:
+            raise Problem(str(error)) from None
+        changed = sources.update(path, book, model.books(audit.audit(case.read(folder))))
+        print(*changed, f"{path}: {len(changed)} rows written anew", sep="\n")
+    found = model.load(folder, fresh=True)
+    kinds = Counter(row.source_type for row in found.rows.values())
+    print(f"{path}: {len(found.rows)} rows, {len(found.derived)} derived, {len(found.items)} items")
+    print(", ".join(f"{count} {kind}" for kind, count in kinds.most_common()))
+    unused = [name for name in found.rows if name not in found.used]
+    print(f"not in the cash model: {', '.join(unused) or 'none'}")
+    return 0
