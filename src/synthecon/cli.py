@@ -21,7 +21,11 @@ def run(options: Options) -> int:
     from synthecon import plan, runner, site
 
     if options.case:
-        return audit(Options(folder=options.case, template=None, bench=None))
+        from synthecon import company
+
+        for line in company.run(Path(options.case), workers=options.jobs):
+            print(line, flush=True)
+        return 0
     jobs = plan.jobs(options.names, options.profile, options.parameter)
     failures = runner.run(jobs, workers=options.jobs, force=options.force)
     if failures:

@@ -29,6 +29,8 @@ from synthecon.record import (
 __all__ = ["Claim", "Measurement", "Run", "RunRecord", "Tested"]
 __all__ += ["begin", "find", "load_all", "read", "record_path", "stale"]
 
+ELSEWHERE = "elsewhere/"
+
 
 def read(path: Path) -> RunRecord:
     """The record in a file.
@@ -110,8 +112,19 @@ def stale(record: RunRecord, *, data: bool = True) -> list[str]:
     return reasons
 
 
+def _known_as(path: Path) -> str:
+    """A file's name in a record: from the top of the checkout; a reader's own file by its folder,
+    since a path of somebody's machine has no place there."""
+    try:
+        return path.resolve().relative_to(paths.root().resolve()).as_posix()
+    except ValueError:
+        return f"{ELSEWHERE}{path.resolve().parent.name}/{path.name}"
+
+
 def _current(name: str) -> str | None:
     """The hash of a data set or of a file of the checkout now; None: the data is not at hand."""
+    if name.startswith(ELSEWHERE):
+        return None
     if "#" in name:
         file, _, row = name.partition("#")
         return provenance.row_hash(paths.root() / file, row)
@@ -152,8 +165,7 @@ class Run:
 
     def used_file(self, path: Path) -> None:
         """Say that the run read a file of the checkout (a ledger, say): a change makes it stale."""
-        name = path.resolve().relative_to(paths.root().resolve()).as_posix()
-        self._note(name, "file of the checkout", provenance.file_hash(path))
+        self._note(_known_as(path), "file of the checkout", provenance.file_hash(path))
 
     def used_rows(self, path: Path, ids: Iterable[str]) -> None:
         """Say which rows of a CSV file of the checkout the run read, by their column `id`.
@@ -163,7 +175,7 @@ class Run:
         Raises:
             Problem: no such row.
         """
-        name = path.resolve().relative_to(paths.root().resolve()).as_posix()
+        name = _known_as(path)
         for row in sorted(set(ids)):
             digest = provenance.row_hash(path, row)
             if digest is None:

@@ -286,3 +286,44 @@ def test_commit_and_dirt(toy):
     os.remove(toy.root / "src" / "new.py")
     toy.write("x = 1")
     assert finished(toy)["dirty"]
+
+
+LEDGER = "id,base\nprice.cpu,0.04\nprice.gpu,3\n"
+
+
+def test_a_row_that_was_used_and_one_that_was_not(toy):
+    """A run depends on the rows that it read: others may change beside them."""
+    file = toy.root / "case" / "ledger.csv"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(LEDGER)
+    run = toy.begin()
+    run.used_rows(file, ["price.cpu"])
+    run.measure("gain", "Gain", 1, unit="points")
+    record = records.read(run.finish())
+    assert [d["name"] for d in record.data] == ["case/ledger.csv#price.cpu"]
+    assert not any("ledger" in reason for reason in records.stale(record))
+    file.write_text(LEDGER.replace("3", "4") + "price.new,1\n")
+    assert not any("ledger" in reason for reason in records.stale(record))
+    file.write_text(LEDGER.replace("0.04", "0.05"))
+    assert "data case/ledger.csv#price.cpu changed" in records.stale(record)
+    assert not any("ledger" in reason for reason in records.stale(record, data=False))
+
+
+def test_a_row_that_is_not_there_is_refused(toy):
+    file = toy.root / "ledger.csv"
+    file.write_text(LEDGER)
+    run = toy.begin()
+    with pytest.raises(Problem, match=r"no row with id 'price\.tpu'"):
+        run.used_rows(file, ["price.tpu"])
+
+
+def test_a_file_elsewhere_is_named_without_its_path(toy, tmp_path_factory):
+    mine = tmp_path_factory.mktemp("mine") / "ledger.csv"
+    mine.write_text(LEDGER)
+    run = toy.begin()
+    run.used_file(mine)
+    run.measure("gain", "Gain", 1, unit="points")
+    record = records.read(run.finish())
+    (name,) = [d["name"] for d in record.data]
+    assert name == f"elsewhere/{mine.parent.name}/ledger.csv"
+    assert not any("elsewhere" in reason for reason in records.stale(record))

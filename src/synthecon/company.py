@@ -1,0 +1,66 @@
+"""The playbook on one company's folder: audit, ledger, every notebook about a company, as pages.
+
+Nothing here touches the committed records: the results stand in a folder of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from synthecon import Problem, notebooks, paths, plan, runner
+from synthecon.economics import audit, case, model, report
+
+PARAMETER = "company"
+
+
+def run(folder: Path, *, workers: int = 2) -> Iterator[str]:
+    """Run it all; yields a line for each thing made.
+
+    Raises:
+        Problem: the folder cannot be read, with all that is wrong in it; a notebook that failed.
+    """
+    folder = folder.resolve()
+    name = re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).strip("-") or "company"
+    out = paths.out() / "company" / name
+    found = audit.audit(case.read(folder))
+    yield report.summary(found)
+    yield from (f"report: {file}" for file in report.write(found, out))
+    if not (folder / "items.csv").exists():
+        yield f"{folder}: no items.csv, so no three-year model; `audit --template` shows one"
+        return
+    model.load(folder, fresh=True)
+    inside = folder.is_relative_to(paths.root().resolve())
+    given = folder.relative_to(paths.root().resolve()).as_posix() if inside else str(folder)
+    wanted = [n for n in notebooks.names() if PARAMETER in notebooks.expected(n, "cpu", "")]
+    jobs = [
+        replace(job, folder=f"company-{name}")
+        for job in plan.jobs(wanted, given=[f"{PARAMETER}={given}"])
+    ]
+    if failures := runner.run(jobs, workers=workers):
+        raise Problem("\n".join(failures))
+    for job in jobs:
+        executed, _, _ = runner.files(job.id)
+        page = out / f"{job.notebook.rpartition('/')[2]}.html"
+        yield f"page: {paths.write_atomic(page, html(executed))}"
+
+
+def html(notebook: Path) -> str:
+    """An executed notebook as a page of its own that asks the network for nothing."""
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(
+        template_name="lab",
+        exclude_input=True,
+        exclude_anchor_links=True,
+        mathjax_url="",
+        require_js_url="",
+        jquery_url="",
+        widget_renderer_url="",
+        mermaid_js_url="",
+    )
+    text, _ = exporter.from_notebook_node(nbformat.read(notebook, as_version=4))
+    return text
