@@ -253,7 +253,6 @@ class Company:
     licences: float  # a month
     staff: tuple[tuple[str, str, str, float, float], ...]  # team, role, activity, hours, rate
     revenue: tuple[float, float]  # first month, growth over the year
-    bill: str = "nimbus.csv"
 
 
 HALYARD = Company(
@@ -276,7 +275,7 @@ TANNHOF = replace(
     HALYARD, folder="case-tannhof", name="Tannhof Optik", currency="EUR", seed=2603, scale=0.16,
     spikes=False, labelling=(0.31, 4_000), licences=900.0,
     staff=tuple((t, r, a, round(h * 0.22), rate) for t, r, a, h, rate in HALYARD.staff),
-    revenue=(240_000.0, 1.04), bill="nimbus.csv.gz",
+    revenue=(240_000.0, 1.04),
 )  # fmt: skip
 
 FIELDS_10 = (
@@ -478,7 +477,7 @@ def revenue(company: Company) -> list[dict[str, str]]:
 def make(company: Company, root: Path) -> None:
     folder = root / company.folder
     write_csv(
-        folder / "bill" / company.bill, list(Books(company, "Nimbus", "nb-1001").rows(NIMBUS))
+        folder / "bill" / "nimbus.csv.gz", list(Books(company, "Nimbus", "nb-1001").rows(NIMBUS))
     )
     write_parquet(
         folder / "bill" / "corax.parquet", list(Books(company, "Corax", "cx-77").rows(CORAX))

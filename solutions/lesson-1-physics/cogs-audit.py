@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthecon import paths, records
-from synthecon.economics import audit, bill, case, classify
+from synthecon.economics import audit, bill, case, classify, ledger
 from synthecon.labs import Exercise, Wrong
 
 MILLIONTH = Decimal("0.000001")
@@ -427,8 +427,10 @@ def nameless_too(rows):
 
 # ---- saving: spend, hours, and ranges (low, base, high)
 
-LEDGER = ("id", "name", "low", "base", "high", "unit", "currency")
-LEDGER += ("source_type", "source", "as_of", "owner", "note")
+LEDGER = {
+    "distribution": "pert", "source_type": "illustrative", "source": "asked",
+    "as_of": "2026-11-22", "owner": "lab", "confidence": "low",
+}  # fmt: skip
 RATIO = "cpu/lesson-1-physics/serving-cost#ratio."
 EVIDENCE = tuple(
     f"{RATIO}{way}.{batch}"
@@ -481,10 +483,11 @@ def net_saving(spend, hours, share, transfer, once, month, months):
     )
     policy = case.read_policy(paths.root() / "case")
     last = policy.months[months - 1]
+    money = {"currency": "USD", "basis": "nominal"}
     rows = (
-        ("transfer", transfer, "share", ""),
-        ("once", once, "USD", "USD"),
-        ("month", month, "USD/month", "USD"),
+        ("transfer", transfer, {"unit": "share"}),
+        ("once", once, money | {"unit": "USD", "period": "once"}),
+        ("month", month, money | {"unit": "USD/month", "period": "month"}),
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -497,16 +500,11 @@ def net_saving(spend, hours, share, transfer, once, month, months):
             f'[asked]\n{text}\ncosts = {{ once = "once", month = "month" }}\n'
         )
         with (folder / "ledger.csv").open("w", newline="") as file:
-            out = csv.writer(file)
-            out.writerow(LEDGER)
-            for row, (low, base, high), unit, currency in rows:
-                given = (row, row, low, base, high, unit, currency)
-                out.writerow(
-                    (
-                        *given,
-                        *["illustrative", "asked", "2026-11-22", "lab", "-"],
-                    )
-                )
+            out = csv.DictWriter(file, ledger.COLUMNS)
+            out.writeheader()
+            for row, ends, unit in rows:
+                given = dict(zip(("low", "base", "high"), ends, strict=True))
+                out.writerow(LEDGER | {"id": row, "name": row} | given | unit)
         asked = case.Case(
             folder,
             replace(policy, last_month=last),

@@ -1,9 +1,9 @@
 """Sphinx extension of the book: numbers, badges and tables that come from run records.
 
 No number on the site is typed by hand.  The role `record` prints a measurement or a verdict by
-its id, the directives `records` and `syllabus` print the tables, and each notebook page carries
-the badge of its record.  An id that no record holds is a warning, and the build makes warnings
-errors.  Records are read from results/, or from the folder that SYNTHECON_RESULTS names.
+its id, the directives `records`, `syllabus` and `labs` print the tables, and each notebook page
+carries the badge of its record.  An id that no record holds is a warning, and the build makes
+warnings errors.  Records are read from results/, or from the folder that SYNTHECON_RESULTS names.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 RECORDS_PAGE = "book/appendix/records"
 SYLLABUS = "book/syllabus.yml"
+LABS_PAGE = "book/labs"
 POWER = re.compile(r"e([-+]\d+)")
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LOG = logging.getLogger(__name__)
@@ -300,13 +303,45 @@ def minutes(name: str) -> int | None:
     return notebooks.read(file)["metadata"].get("synthecon", {}).get("minutes")
 
 
+@dataclass(frozen=True)
+class LabFile:
+    """The lab beside a notebook, as it says of itself."""
+
+    path: str  # from the top of the checkout
+    exercises: int
+    minutes: int
+
+    def __str__(self) -> str:
+        return f"{self.exercises} exercises, {self.minutes}\N{NO-BREAK SPACE}min"
+
+
+def lab(env: BuildEnvironment, name: str) -> LabFile | None:
+    """The lab of notebook `name`, or None; the page that asks is read again when it changes."""
+    path = f"labs/{name}.ipynb"
+    file = paths.root() / path
+    if not file.is_file():
+        return None
+    env.note_dependency(str(file))
+    notebook = notebooks.read(file)
+    checks = sum(cell["metadata"].get("deletable") is False for cell in notebook["cells"])
+    return LabFile(path, checks, notebook["metadata"]["synthecon"]["minutes"])
+
+
+def lab_link(env: BuildEnvironment, name: str, text: str) -> nodes.Node:
+    """A reference to a lab's row on the page of the labs."""
+    here = env.app.builder.get_relative_uri(env.docname, LABS_PAGE)
+    return nodes.reference("", text, internal=True, refuri=f"{here}#{anchor('lab ' + name)}")
+
+
 def add_badge(app: Sphinx, doctree: nodes.document) -> None:
-    """Under the title of a notebook page: its minutes, its record and whether that is fresh."""
+    """Under the title of a notebook page: its minutes, lab, record, and whether that is fresh."""
     page = notebook_of(app.env.docname)
     if page is None:
         return
     (name, record_id), found = page, watch(app.env)
     parts: list[str | nodes.Node] = [f"{minutes(name)} minutes to work through"]
+    if found_lab := lab(app.env, name):
+        parts += [" · lab: ", lab_link(app.env, name, str(found_lab))]
     if run := found.all.get(record_id):
         parts += [
             f" · ran in {duration(run.seconds)} on {run.environment['device_name']} · record ",
@@ -320,15 +355,19 @@ def add_badge(app: Sphinx, doctree: nodes.document) -> None:
         title.parent.insert(title.parent.index(title) + 1, paragraph(*parts, classes=["badges"]))
 
 
+def lessons(env: BuildEnvironment) -> list[dict[str, Any]]:
+    """What book/syllabus.yml says, in teaching order."""
+    file = paths.root() / SYLLABUS
+    env.note_dependency(str(file))
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
+
+
 class Syllabus(SphinxDirective):
     """The modules of the lessons, from book/syllabus.yml and the notebooks that exist."""
 
     def run(self) -> list[nodes.Node]:
-        file = paths.root() / SYLLABUS
-        self.env.note_dependency(str(file))
         watch(self.env)
-        lessons = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return [node for lesson in lessons for node in self.lesson(lesson)]
+        return [node for lesson in lessons(self.env) for node in self.lesson(lesson)]
 
     def lesson(self, lesson: dict[str, Any]) -> list[nodes.Node]:
         title = nodes.title("", lesson["title"])
@@ -341,12 +380,41 @@ class Syllabus(SphinxDirective):
     def module(self, module: dict[str, Any]) -> list[list[nodes.Node]]:
         name = module.get("notebook", "")
         if name and notebooks.path(name).is_file():
-            uri = self.env.app.builder.get_relative_uri(self.env.docname, f"notebooks/{name}")
-            title = nodes.reference("", module["title"], internal=True, refuri=uri)
+            title = module_link(self.env, module)
             time = nodes.Text(f"{minutes(name)} min")
         else:
             title, time = nodes.Text(module["title"]), inline("planned", "badge-planned")
-        return [[paragraph(cell)] for cell in (title, time, nodes.Text(module["hands_on"]))]
+        cells = [[paragraph(cell)] for cell in (title, time, nodes.Text(module["hands_on"]))]
+        if name and (found := lab(self.env, name)):
+            text = f"lab:\N{NO-BREAK SPACE}{found.minutes}\N{NO-BREAK SPACE}min"
+            cells[1].append(paragraph(lab_link(self.env, name, text)))
+        return cells
+
+
+def module_link(env: BuildEnvironment, module: dict[str, Any]) -> nodes.Node:
+    """A reference to a module's notebook."""
+    uri = env.app.builder.get_relative_uri(env.docname, f"notebooks/{module['notebook']}")
+    return nodes.reference("", module["title"], internal=True, refuri=uri)
+
+
+class Labs(SphinxDirective):
+    """The labs that there are, in teaching order: whose they are, how long, and the file itself."""
+
+    def run(self) -> list[nodes.Node]:
+        modules = [m for lesson in lessons(self.env) for m in lesson["modules"]]
+        rows = [
+            self.row(module, found)
+            for module in modules
+            if "notebook" in module and (found := lab(self.env, module["notebook"]))
+        ]
+        return [table(("Module", "Lab", "File"), rows, "labs")]
+
+    def row(self, module: dict[str, Any], found: LabFile) -> list[list[nodes.Node]]:
+        first = paragraph(module_link(self.env, module))
+        first["ids"] = [anchor("lab " + module["notebook"])]
+        file = addnodes.download_reference("", "", nodes.literal("", found.path))
+        file["reftarget"], file["refdoc"] = f"/{found.path}", self.env.docname
+        return [[first], [paragraph(str(found))], [paragraph(file)]]
 
 
 def read_again(app: Sphinx, env: BuildEnvironment, *_: object) -> list[str]:
@@ -388,6 +456,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("record", RecordRole())
     app.add_directive("records", RecordTables)
     app.add_directive("syllabus", Syllabus)
+    app.add_directive("labs", Labs)
     app.connect("builder-inited", load)
     app.connect("env-get-outdated", read_again)
     app.connect("source-read", adapt_copy)

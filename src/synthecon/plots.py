@@ -4,6 +4,7 @@ apart (Okabe and Ito), a light card that also reads on a dark page."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 from IPython.display import Markdown
@@ -18,6 +19,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY = (
     "#8a4f7d",
     "#2f8fc4",
 )
+SMALL = 92  # dots an inch for a notebook of many figures, so that its file stays small
 
 
 def style() -> None:
@@ -53,6 +55,32 @@ def style() -> None:
     )
 
 
+def beside(
+    ax: Axes,
+    name: str,
+    at: tuple[float, float],
+    offset: tuple[float, float],
+    colour: str,
+    **look: Any,
+) -> None:
+    """Write a name in bold beside a point, `offset` points away, on the side it is moved to.
+
+    look: of the text, as matplotlib names it, where it is to be another.
+    """
+    side = "left" if offset[0] > 0 else "right" if offset[0] < 0 else "center"
+    usual = {"ha": side, "va": "center", "color": colour, "fontweight": "bold"}
+    ax.annotate(name, at, xytext=offset, textcoords="offset points", **usual | look)
+
+
+def range_row(ax: Axes, y: float, ends: tuple[float, float, float], name: str, colour: str) -> None:
+    """A row of a table of ranges: a pale bar from low to high, a diamond at the base case, and its
+    name above.  ends: low, base, high."""
+    low, base, high = ends
+    ax.plot([low, high], [y, y], color=colour, lw=6, alpha=0.35, solid_capstyle="butt")
+    ax.plot(base, y, "D", color=colour, ms=7)
+    beside(ax, name, (base, y), (0, 9), colour, va="baseline")
+
+
 def label_ends(
     ax: Axes, ends: Sequence[tuple[float, float, str, str]], gap: float, shift: float = 6
 ) -> None:
@@ -64,16 +92,7 @@ def label_ends(
     # Pushing apart moves labels up only: share the shift between up and down.
     down = sum(p - end[1] for p, end in zip(places, ends, strict=True)) / max(1, len(ends))
     for place, (x, _, name, colour) in zip(places, ends, strict=True):
-        ax.annotate(
-            name,
-            (x, place - down),
-            xytext=(shift, 0),
-            textcoords="offset points",
-            va="center",
-            color=colour,
-            fontweight="bold",
-            annotation_clip=False,
-        )
+        beside(ax, name, (x, place - down), (shift, 0), colour, annotation_clip=False)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> Markdown:

@@ -36,6 +36,7 @@ Cell = Mapping[str, Any]
 
 # What a kernel is told of its job, and `records.begin` reads
 GIVEN = ("SYNTHECON_PROFILE", "SYNTHECON_PROFILE_FILE", "SYNTHECON_VARIANT", "SYNTHECON_RECORD")
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def files(record_id: str) -> tuple[Path, Path, Path]:
@@ -213,8 +214,8 @@ def _agrees(record: records.RunRecord, job: Job, original: notebooks.Notebook) -
 def with_outputs(original: notebooks.Notebook, executed: notebooks.Notebook) -> str:
     """The original with the outputs of a run of the same code, and nothing else of that run.
 
-    No timings, tool metadata or kernel versions: a refresh shows what changed and no more. Injected
-    parameters, if any, are kept as a cell of their own.
+    No timings, tool metadata, kernel versions or views of widgets, whose ids are random: a refresh
+    shows what changed and no more. Injected parameters, if any, are kept as a cell of their own.
 
     Raises:
         Problem: the code cells differ.
@@ -243,7 +244,10 @@ def with_outputs(original: notebooks.Notebook, executed: notebooks.Notebook) -> 
             ]
     result["cells"] = cells
     # Through JSON: Papermill's nodes are not plain dictionaries.
-    return nbformat.writes(nbformat.from_dict(json.loads(json.dumps(result)))) + "\n"
+    plain = json.loads(json.dumps(result))
+    for output in (o for cell in plain["cells"] for o in cell.get("outputs", [])):
+        output.get("data", {}).pop(WIDGET, None)
+    return nbformat.writes(nbformat.from_dict(plain)) + "\n"
 
 
 def _environment(job: Job, staged: Path, workers: int) -> dict[str, str]:

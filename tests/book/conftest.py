@@ -22,6 +22,7 @@ nb_execution_mode = "off"
 html_theme = "basic"
 numfig = True
 root_doc = "index"
+exclude_patterns = ["_build", "labs"]
 """
 SYLLABUS = f"""\
 - title: Lesson one
@@ -70,6 +71,15 @@ class Playbook:
         content = {"nbformat": 4, "nbformat_minor": 4, "cells": cells}
         content["metadata"] = {"synthecon": {"minutes": 40}, "language_info": {"name": "python"}}
         self.write(f"notebooks/{NAME}.ipynb", json.dumps(content))
+
+    def lab(self, exercises: int, minutes: int) -> Path:
+        """Write the lab of the notebook, as `synthecon.labs.derive` does."""
+        code = {"cell_type": "code", "source": "", "outputs": [], "execution_count": None}
+        check = code | {"metadata": {"deletable": False, "editable": False}}
+        content = {"nbformat": 4, "nbformat_minor": 4, "cells": [code | {"metadata": {}}]}
+        content["cells"] += [check] * exercises
+        content["metadata"] = {"synthecon": {"lab": NAME, "minutes": minutes}}
+        return self.write(f"labs/{NAME}.ipynb", json.dumps(content))
 
     def record(self, folder: str = "results", gain: float = 6.84) -> None:
         """Write a record that describes the notebook as it is now."""

@@ -131,6 +131,32 @@ def test_the_syllabus_links_what_exists_and_marks_the_rest(playbook):
     assert second.a is None and "planned" in second.text
 
 
+LABS = "```{syllabus}\n```\n\n```{labs}\n```"
+
+
+def test_where_no_lab_is_none_is_promised(playbook):
+    pages = playbook.build(LABS).pages
+    assert "lab" not in badge(pages["notebook"])
+    assert not BeautifulSoup(pages["index"], "html.parser").select("table.labs tbody tr")
+
+
+def test_a_notebook_leads_to_its_lab_and_the_lab_can_be_fetched(playbook):
+    file = playbook.lab(exercises=3, minutes=25)
+    built = playbook.build(LABS)
+    assert built.warnings == ""
+    index = BeautifulSoup(built.pages["index"], "html.parser")
+    (row,) = index.select("table.labs tbody tr")
+    notebook, download = row.select("a")
+    assert notebook["href"] == "notebooks/lesson-1-physics/toy.html"
+    assert "3 exercises, 25\xa0min" in row.text and download.text == f"labs/{NAME}.ipynb"
+    assert (playbook.root / "_build/html" / download["href"]).read_text() == file.read_text()
+    page, _, fragment = index.select("table.syllabus a")[1]["href"].partition("#")
+    assert page == "book/labs.html" and index.find(id=fragment)
+    assert badge(built.pages["notebook"]).startswith(
+        "40 minutes to work through · lab: 3 exercises, 25\xa0min · "
+    )
+
+
 def test_a_refused_record_stops_the_build(playbook):
     playbook.record()
     file: Path = playbook.root / "results" / f"{ID}.json"

@@ -14,6 +14,7 @@ from synthecon import notebooks
 PAGES = {
     "landing": "book/index.html",
     "syllabus": "book/syllabus.html",
+    "labs": "book/labs.html",
     "lesson": "book/lesson-1-physics/index.html",
     "records": "book/appendix/records.html",
     "glossary": "book/appendix/glossary.html",

@@ -331,6 +331,13 @@ def test_the_labs_of_this_playbook_are_what_their_solutions_derive():
 
 
 @pytest.mark.parametrize("name", exercises.names())
+def test_every_code_cell_of_this_playbooks_solutions_ran_and_is_run_again(name):
+    for cell in derive.load(name).notebook["cells"]:
+        assert not {"nbval-skip", "skip-execution"} & set(notebooks.tags(cell)), cell["id"]
+        assert cell["cell_type"] != "code" or cell["execution_count"], cell["id"]
+
+
+@pytest.mark.parametrize("name", exercises.names())
 def test_the_wrong_answers_of_this_playbook_are_told_apart(name):
     for one in exercises.load(name):
         assert [*prove.questions(one), *prove.wrong_answers(one)] == []

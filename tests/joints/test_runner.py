@@ -326,6 +326,15 @@ def test_outputs_are_only_put_on_the_same_code(ran):
         runner.with_outputs(notebooks.read(notebooks.path(NAME)), executed)
 
 
+def test_what_is_kept_of_a_widget_is_the_same_in_each_run(ran):
+    executed = notebooks.read(runner.files(f"cpu/{NAME}")[0])
+    shown = {runner.WIDGET: {"model_id": "random"}, "text/plain": ["Button()"]}
+    last = [c for c in executed["cells"] if c["cell_type"] == "code"][-1]
+    last["outputs"] = [{"output_type": "display_data", "metadata": {}, "data": shown}]
+    kept = runner.with_outputs(notebooks.read(notebooks.path(NAME)), executed)
+    assert "Button()" in kept and "random" not in kept and "widget-view" not in kept
+
+
 @pytest.mark.parametrize("text", ["", "{}", json.dumps({"nbformat": 3, "cells": []})])
 def test_a_file_that_is_no_notebook(toy, text):
     notebooks.path(NAME).write_text(text)

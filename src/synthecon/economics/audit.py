@@ -52,7 +52,7 @@ class Lever:
     hours: payroll among the selected lines; freed time is no cash while the jobs stay.
     level, n: of the measurement's interval; None where the audit itself found it.
     lines: the accounting lines that the saving would move.  guessed: how many of its ledger rows
-    are illustrative.
+    nobody has checked.
     """
 
     id: str
@@ -301,7 +301,7 @@ def _lever(case: Case, book: Mapping[str, ledger.Row], name: str, entry: Mapping
     net = Range(gross.low - cost.high, gross.base - cost.base, gross.high - cost.low)
     lines = tuple(sorted(set(some["line"].unique().to_pylist())))
     rows = [entry["transfer"], *entry.get("costs", {}).values()]
-    guessed = sum(book[row].source_type == "illustrative" for row in rows)
+    guessed = sum(book[row].source_type in ledger.GUESSED for row in rows)
     classes = tuple(sorted({c for c in some["class"].unique().to_pylist()}))
     return Lever(
         name, entry["title"], classes, bool(entry["synthetic"]), spend, share, transfer, cost,

@@ -35,6 +35,7 @@ is rendered, closed and set as the output, so it makes no difference which front
 from __future__ import annotations
 
 import base64
+import functools
 import html
 import io
 import itertools
@@ -43,6 +44,7 @@ import os
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -57,14 +59,11 @@ Drawn = Figure | Markdown | str | None
 
 
 def is_percent(row: ledger.Row) -> bool:
-    """Whether the row reads as a percentage: a share, or an interest rate.
+    """Whether the row reads as a percentage: a share, or a rate (interest, growth, decay).
 
-    A rate a year is told from a count a year (twelve retrainings, "1/year" as well) by its basis:
-    only money and interest are nominal or real.
+    A count a year is no rate: its unit says what is counted, "run/year".
     """
-    return row.unit.split("/")[0] == "share" or (
-        row.unit == "1/year" and bool(getattr(row, "basis", ""))
-    )
+    return row.unit.split("/")[0] in ("share", "1")
 
 
 def form(row: ledger.Row) -> str:
@@ -75,16 +74,37 @@ def form(row: ledger.Row) -> str:
     return f",.{decimals}{'%' if is_percent(row) else 'f'}"
 
 
+def short(row: ledger.Row) -> str:
+    """The format in which low, base and high say what `form` says of them, without idle zeros."""
+    full, sign = form(row), form(row)[-1]
+    numbers = (row.low, row.base, row.high)
+    for decimals in range(int(full[2:-1])):
+        shown = f",.{decimals}{sign}"
+        if all(_read(x, shown) == _read(x, full) for x in numbers):
+            return shown
+    return full
+
+
+def _read(value: float, form: str) -> Decimal:
+    return Decimal(format(value, form).strip("%").replace(",", ""))
+
+
+def unit(row: ledger.Row) -> str:
+    """The unit beside the row's numbers in `form`: the percent sign stands in them."""
+    if not is_percent(row):
+        return row.unit
+    _, _, per = row.unit.partition("/")
+    return f"a {per}" if per else ""
+
+
 def label(row: ledger.Row) -> str:
-    """Name and unit; the unit of a percentage stands in its numbers."""
-    unit = row.unit
-    if is_percent(row):
-        unit = "a year" if unit.endswith("/year") else ""
-    return f"{row.name} ({unit})" if unit else row.name
+    """Name and unit, the latter where the name does not end in it."""
+    shown = unit(row)
+    return f"{row.name} ({shown})" if shown and not row.name.endswith(shown) else row.name
 
 
 def _range(row: ledger.Row) -> str:
-    low, high = (_number(x, form(row)) for x in (row.low, row.high))
+    low, high = (number(x, short(row)) for x in (row.low, row.high))
     return f"{label(row)}: {low} to {high}"
 
 
@@ -127,7 +147,7 @@ class Explorer:
     def _tables(self) -> list[str]:
         head, rows = ["assumption", "low", "base", "high"], []
         for row in self.rows:
-            numbers = [_number(x, form(row)) for x in (row.low, row.base, row.high)]
+            numbers = [number(x, short(row)) for x in (row.low, row.base, row.high)]
             ends = [self._at({row.id: x}) for x in (row.low, row.high)] if self.result else []
             rows.append([label(row).replace("|", r"\|"), *numbers, *ends])
         if self.result is None:
@@ -137,13 +157,17 @@ class Explorer:
         for choice, options in self.choices.items():
             each = [[option, self._at({}, {choice: option})] for option in options]
             found.append(plots.table([_title(choice), name], each).data)
-        return [*found, f"{name}, base case: {self._at({})}."]
+        return [*found, f"{name}, base case: {self._at_base}."]
+
+    @functools.cached_property
+    def _at_base(self) -> str:
+        return self._at({})
 
     def _at(self, values: Values, chosen: Mapping[str, str] | None = None) -> str:
         """The result with some values and options replaced, the rest at base."""
         assert self.result is not None
         _, value = self.result({**self.base, **values}, **{**self.first, **(chosen or {})})
-        return _number(value, self.result_form)
+        return number(value, self.result_form)
 
     def live(self) -> None:
         """Show the sliders; in a recorded run show nothing."""
@@ -212,8 +236,8 @@ class Explorer:
             png, text = _drawn(self.draw, values, chosen)
             if self.result is not None:
                 name, value = self.result(values, **chosen)
-                line = f"**{name}: {_number(value, self.result_form)}**"
-                text = f"{line}, in the base case {self._at({})}\n\n{text}"
+                line = f"**{name}: {number(value, self.result_form)}**"
+                text = f"{line}, in the base case {self._at_base}\n\n{text}"
         except Exception as error:
             return (_told(error, {**values, **chosen}),)
         shown = [{"text/markdown": text, "text/plain": text}] if text else []
@@ -243,7 +267,7 @@ def explorer(
 
     Raises:
         ValueError: nothing to change, a row twice, a row without a range, a choice without
-            options, a name that is no identifier.
+            options, a name that is no identifier or is a row's id.
     """
     ids = [row.id for row in rows]
     options = {name: tuple(given) for name, given in (choices or {}).items()}
@@ -251,6 +275,7 @@ def explorer(
     wrong += [f"{key}: twice" for key in dict.fromkeys(ids) if ids.count(key) > 1]
     wrong += [f"choice {name!r}: no options" for name, given in options.items() if not given]
     wrong += [f"choice {name!r}: not an identifier" for name in options if not name.isidentifier()]
+    wrong += [f"choice {name!r}: also the id of a row" for name in options if name in ids]
     if not ids and not options:
         wrong.append("nothing to change: give rows or choices")
     if wrong:
@@ -300,7 +325,7 @@ def _told(error: Exception, at: Mapping[str, object]) -> dict[str, Any]:
     }
 
 
-def _number(value: float, form: str) -> str:
+def number(value: float, form: str) -> str:
     """With a true minus sign, and none before a zero."""
     text = format(value, form)
     return text.replace("-", "−") if any(c in "123456789" for c in text) else text.lstrip("-")

@@ -208,13 +208,41 @@ def permutation_lines(rounds: int, m: int = 400, d: int = 64, permutations: int 
     return lines
 
 
+def finance_lines(rounds: int, scenarios: int = 100_000, sample: int = 16) -> list[str]:
+    """The cash model of lesson 2: 36 months of every item, for each scenario."""
+    from synthecon import paths
+    from synthecon.economics import bench, model
+
+    ways = bench.contenders(paths.root() / "case", scenarios, sample)
+    with cost.threads(1):
+        times = cost.race(
+            {name: call for name, (call, _) in ways.items()}, rounds=rounds, min_seconds=0.1
+        )
+    each = {name: [t / ways[name][1] for t in row] for name, row in times.items()}
+    lines = [f"net present value: {scenarios:,} scenarios of {model.MONTHS} months"]
+    for name, row in each.items():
+        ratio = cost.ratio(each[bench.LOOP], row)
+        median = 1e6 * sorted(row)[len(row) // 2]
+        span = f"[{ratio.low:.3g}, {ratio.high:.3g}]"
+        lines.append(f"  {name:40s} {median:9.1f} µs a scenario {ratio.value:7.3g}x  {span}")
+    seconds = sorted(times[bench.MATRICES])[rounds // 2]
+    return [*lines, f"  all scenarios drawn and valued in {seconds:.2f} s"]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Print one table a case."""
     parser = argparse.ArgumentParser(prog="python -m synthecon bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="rounds of the race (7)")
+    parser.add_argument(
+        "--finance", action="store_true", help="time the cash model of lesson 2 instead"
+    )
     options = parser.parse_args(argv)
     if options.rounds < 2:
         parser.error("--rounds must be at least 2, or there is no interval")
+    if options.finance:
+        print("one CPU thread; ratio to the loop, 95 % interval")
+        print("\n".join(finance_lines(options.rounds)))
+        return 0
     print(f"one CPU thread, torch {torch.__version__}; ratio to the textbook loop, 95 % interval")
     for case in CASES:
         with tqdm(desc=case.title, disable=not sys.stderr.isatty(), leave=False) as bar:

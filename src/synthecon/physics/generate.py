@@ -58,9 +58,17 @@ def fit(
     raise ValueError(f"unknown generator {name!r}: choose one of {', '.join(NAMES)}")
 
 
-def _dealt(labels: Tensor, count: int) -> Tensor:
-    """Positions 0..classes-1 in turn, [count], on the CPU."""
-    return torch.arange(count) % len(labels.unique())
+def _dealt(classes: Tensor, draw: Callable[[Tensor, torch.Generator], Tensor]) -> Sampler:
+    """A sampler that deals the classes [K] out in turn.
+
+    draw: (positions 0..K-1 [M] on the CPU, generator) -> images of those classes, [M, C, H, W].
+    """
+
+    def sample(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        which = torch.arange(count) % len(classes)
+        return draw(which, generator), classes[which.to(classes.device)]
+
+    return sample
 
 
 def moments(images: Tensor, labels: Tensor, prior: float = PRIOR) -> tuple[Tensor, Tensor, Tensor]:
@@ -103,16 +111,16 @@ def gaussians(images: Tensor, labels: Tensor, prior: float = PRIOR) -> Sampler:
     roots = torch.linalg.cholesky(covariances)
     shape, device = tuple(images.shape[1:]), images.device
 
-    def sample(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        which = _dealt(labels, count).to(device)
-        made = torch.empty(count, means.shape[1], dtype=means.dtype, device=device)
-        z = torch.randn(count, means.shape[1], dtype=means.dtype, generator=generator).to(device)
+    def draw(which: Tensor, generator: torch.Generator) -> Tensor:
+        size = len(which), means.shape[1]
+        made = torch.empty(size, dtype=means.dtype, device=device)
+        z = torch.randn(size, dtype=means.dtype, generator=generator).to(device)
         for k in range(len(classes)):
-            mine = which == k
+            mine = (which == k).to(device)
             made[mine] = means[k] + z[mine] @ roots[k].T
-        return made.clamp(0, 1).float().view(count, *shape), classes[which]
+        return made.clamp(0, 1).float().view(-1, *shape)
 
-    return sample
+    return _dealt(classes, draw)
 
 
 def warps(
@@ -138,8 +146,8 @@ def warps(
     for k, m in enumerate(members):
         table[k, : len(m)] = m
 
-    def sample(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        which = _dealt(labels, count)
+    def draw(which: Tensor, generator: torch.Generator) -> Tensor:
+        count = len(which)
         u = torch.rand(count, 8, generator=generator)
         pick = (u[:, 0] * sizes[which]).long().clamp(max=sizes[which] - 1)
         r = 2 * u[:, 1:7] - 1
@@ -157,9 +165,9 @@ def warps(
         source = images[table[which.to(images.device), pick.to(images.device)]]
         grid = F.affine_grid(theta, list(source.shape), align_corners=False)
         made = F.grid_sample(source, grid, align_corners=False)
-        return made.clamp(0, 1), classes[which.to(images.device)]
+        return made.clamp(0, 1)
 
-    return sample
+    return _dealt(classes, draw)
 
 
 class _VAE(nn.Module):
@@ -214,11 +222,9 @@ def cvae(
         optimizer.step()
 
     @torch.no_grad()
-    def sample(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        which = _dealt(labels, count).to(device)
-        z = torch.randn(count, latent, generator=generator).to(device)
-        hot = F.one_hot(which, len(classes)).float()
-        made = net.decode(torch.cat([z, hot], 1)).sigmoid()
-        return made.view(count, *shape), classes[which]
+    def draw(which: Tensor, generator: torch.Generator) -> Tensor:
+        z = torch.randn(len(which), latent, generator=generator).to(device)
+        hot = F.one_hot(which.to(device), len(classes)).float()
+        return net.decode(torch.cat([z, hot], 1)).sigmoid().view(-1, *shape)
 
-    return sample
+    return _dealt(classes, draw)

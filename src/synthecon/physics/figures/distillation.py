@@ -145,17 +145,8 @@ def calibration(points: Sequence[tuple[str, float, float, str]]) -> None:
         ax.plot(agreement, error, "o", ms=9, color=colour)
         if agreement > middle:  # labels point outwards, away from the other dots
             right.append((agreement, error, name, colour))
-            continue
-        ax.annotate(
-            name,
-            (agreement, error),
-            xytext=(-9, 0),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            color=colour,
-            fontweight="bold",
-        )
+        else:
+            plots.beside(ax, name, (agreement, error), (-9, 0), colour)
     plots.label_ends(ax, right, gap=0.09 * top, shift=9)
     ax.set(
         xlabel="agreement with the teacher on test images (%)",

@@ -27,10 +27,7 @@ def two_metrics(points: Sequence[Point], effect: float) -> None:
             yerr=[[y.value - y.low], [y.high - y.value]],
         )  # fmt: skip
         side = -1 if x.value < 0 else 1  # names point away from plain training
-        ax.annotate(
-            name, (x.value, y.value), xytext=(8 * side, 8), textcoords="offset points",
-            ha="right" if side < 0 else "left", color=colour, fontweight="bold",
-        )  # fmt: skip
+        plots.beside(ax, name, (x.value, y.value), (8 * side, 8), colour, va="baseline")
     ax.annotate(
         "plain", (0, 0), xytext=(16, -8), textcoords="offset points", va="top", fontweight="bold"
     )
@@ -62,11 +59,8 @@ def cooling(
         line = np.interp(x, distinct[order], surprise[order])
         above = y > line - 0.1 * np.ptp(surprise)  # names keep off the line and its numbers
         ax.plot(100 * x, y, "D", ms=8, color=colour)
-        ax.annotate(
-            label, (100 * x, y), xytext=(-9, 4) if above else (9, -4),
-            textcoords="offset points", ha="right" if above else "left",
-            va="bottom" if above else "top", color=colour, fontweight="bold",
-        )  # fmt: skip
+        offset, va = ((-9, 4), "bottom") if above else ((9, -4), "top")
+        plots.beside(ax, label, (100 * x, y), offset, colour, va=va)
     ax.set(
         xlabel=f"different runs of 4 characters (%), blue line: {name}, sampled colder",
         ylabel="teacher's surprise at own text (nats)",

@@ -14,7 +14,6 @@ from synthecon.physics.figures.common import log_axis
 from synthecon.physics.noise import Stream
 from synthecon.stats import Interval
 
-DPI = 100  # seven figures in one notebook: fewer pixels than elsewhere keep it under its limit
 Lines = Mapping[str, tuple[Sequence[float], str]]
 
 
@@ -26,7 +25,7 @@ def words(name: str) -> str:
 def gallery(image: Tensor, seed: int = 0) -> None:
     """One image [C, H, W] under every corruption (columns) and severity (rows)."""
     columns = len(corrupt.NAMES)
-    _, axes = plt.subplots(6, columns, figsize=(7.6, 4.9), dpi=DPI)
+    _, axes = plt.subplots(6, columns, figsize=(7.6, 4.9), dpi=plots.SMALL)
     for column, name in enumerate(corrupt.NAMES):
         for row in range(6):
             ax = axes[row, column]
@@ -52,7 +51,7 @@ def grid(
 
     cut: draw a line below so many rows.
     """
-    _, ax = plt.subplots(figsize=(7.6, 0.36 * len(rows) + 1.3), dpi=DPI)
+    _, ax = plt.subplots(figsize=(7.6, 0.36 * len(rows) + 1.3), dpi=plots.SMALL)
     bound = float(np.abs(values).max()) or 1.0
     picture = ax.imshow(values, cmap="RdBu", vmin=-bound, vmax=bound, aspect="auto")
     for r, row in enumerate(values):
@@ -74,7 +73,7 @@ def grid(
 
 def attacked(epsilons: Sequence[float], lines: Lines) -> None:
     """Accuracy in percent against the attack's ε, a named line each."""
-    _, ax = plt.subplots(figsize=(7.6, 4.2), dpi=DPI)
+    _, ax = plt.subplots(figsize=(7.6, 4.2), dpi=plots.SMALL)
     for values, colour in lines.values():
         ax.plot(epsilons, values, "o-", color=colour, ms=4)
     ends = [(epsilons[-1], values[-1], name, c) for name, (values, c) in lines.items()]
@@ -89,7 +88,7 @@ def reliability(panels: Mapping[str, tuple[np.ndarray, float]]) -> None:
 
     The area of a dot is the share of images in its bin; below the diagonal a network is too sure.
     """
-    _, axes = plt.subplots(1, len(panels), figsize=(7.6, 2.5), sharey=True, dpi=DPI)
+    _, axes = plt.subplots(1, len(panels), figsize=(7.6, 2.5), sharey=True, dpi=plots.SMALL)
     for ax, (name, (bins, error)) in zip(axes, panels.items(), strict=True):
         count, confidence, right = bins[:, bins[0] > 0]
         ax.plot([0, 1], [0, 1], color=plots.MUTED, lw=1)
@@ -112,7 +111,9 @@ def sizes(
     effect: float,
 ) -> None:
     """Left: training (dashed) and test accuracy (%) by training-set size.  Right: the test gain."""
-    _, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.7), width_ratios=(1.25, 1), dpi=DPI)
+    _, (left, right) = plt.subplots(
+        1, 2, figsize=(7.6, 3.7), width_ratios=(1.25, 1), dpi=plots.SMALL
+    )
     for name, (known, tested, colour) in lines.items():
         left.plot(counts, known, "--", color=colour, lw=1.4)
         left.plot(counts, tested, "o-", color=colour, ms=4, label=name)
@@ -139,7 +140,7 @@ def streams(panels: Mapping[str, Mapping[str, tuple[Stream, str]]], floor: float
     Lines are means over networks and streams; a triangle's size is the share of streams in which
     the month's audit triggered a retrain.
     """
-    _, axes = plt.subplots(1, len(panels), figsize=(7.6, 3.9), sharey=True, dpi=DPI)
+    _, axes = plt.subplots(1, len(panels), figsize=(7.6, 3.9), sharey=True, dpi=plots.SMALL)
     for ax, (title, arms) in zip(axes, panels.items(), strict=True):
         bottom = 100 * floor - 3
         for at, (name, (seen, colour)) in enumerate(arms.items()):

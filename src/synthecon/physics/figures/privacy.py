@@ -127,40 +127,16 @@ def trade(
     _, accuracies, aucs = zip(*path, strict=True)
     ax.plot(aucs, accuracies, "o-", ms=7, color=plots.GREEN)
     for name, accuracy, leak in path:
-        ax.annotate(
-            name,
-            (leak, accuracy),
-            xytext=(-5, 6),
-            textcoords="offset points",
-            ha="right",
-            color=plots.GREEN,
-            fontsize=9,
-        )
-    ax.annotate(
-        "DP-SGD",
-        (aucs[-1], accuracies[-1]),
-        xytext=(9, -3),
-        textcoords="offset points",
-        color=plots.GREEN,
-        fontweight="bold",
-        fontsize=9,
-    )
+        look = {"va": "baseline", "fontweight": "normal", "fontsize": 9}
+        plots.beside(ax, name, (leak, accuracy), (-5, 6), plots.GREEN, **look)
+    plots.beside(ax, "DP-SGD", (aucs[-1], accuracies[-1]), (9, 0), plots.GREEN, fontsize=9)
     placed: list[tuple[float, float]] = []
     for name, accuracy, leak, colour in sorted(points, key=lambda p: (-p[2], -p[1])):
         ax.plot(leak, accuracy, "o", ms=8, color=colour)
         crowd = sum(abs(leak - x) < 0.03 and abs(accuracy - y) < 3 for x, y in placed)
         placed.append((leak, accuracy))
-        ax.annotate(
-            name,
-            (leak, accuracy),
-            xytext=(9, -14 * crowd) if not crowd else (0, -14 * crowd - 6),
-            textcoords="offset points",
-            va="center",
-            ha="left" if not crowd else "center",
-            color=colour,
-            fontweight="bold",
-            fontsize=9,
-        )
+        offset = (0, -14 * crowd - 6) if crowd else (9, 0)
+        plots.beside(ax, name, (leak, accuracy), offset, colour, fontsize=9)
     ax.set(
         xlabel="attack AUC (0.5: a coin)",
         ylabel="accuracy on unseen images (%)",

@@ -19,15 +19,8 @@ def pareto(points: Sequence[tuple[str, float, float, float, str]], xlabel: str) 
         ax.errorbar(cost, accuracy, yerr=half, fmt="o", ms=8, color=colour, capsize=3)
         leads = not front or accuracy > front[-1][1]
         front += [(cost, accuracy)] if leads else []
-        ax.annotate(
-            name,
-            (cost, accuracy),
-            xytext=(-8, 7) if leads else (8, -12),
-            textcoords="offset points",
-            ha="right" if leads else "left",
-            color=colour,
-            fontweight="bold",
-        )
+        offset = (-8, 7) if leads else (8, -12)
+        plots.beside(ax, name, (cost, accuracy), offset, colour, va="baseline")
     ax.step(*zip(*front, strict=True), where="post", color=plots.MUTED, lw=1.2, ls="--", zorder=0)
     ax.set(xlabel=xlabel, ylabel="test accuracy (%)")
     ax.margins(x=0.12)
@@ -41,15 +34,7 @@ def ladder(rows: Sequence[tuple[str, float, float, float, str]], xlabel: str) ->
         ax.plot([1, value], [y, y], color=plots.GRID, lw=6, solid_capstyle="butt", zorder=0)
         ax.plot([low, high], [y, y], color=colour, lw=2.5)
         ax.plot(value, y, "o", color=colour, ms=8)
-        ax.annotate(
-            f"{value:.3g}×",
-            (high, y),
-            xytext=(9, 0),
-            textcoords="offset points",
-            va="center",
-            color=colour,
-            fontweight="bold",
-        )
+        plots.beside(ax, f"{value:.3g}×", (high, y), (9, 0), colour)
     ax.axvline(1, color=plots.MUTED, lw=1)
     ax.margins(x=0.15)
     common.log_axis(ax)
@@ -59,15 +44,5 @@ def prices(rows: Sequence[tuple[str, float, float, float, str]], xlabel: str) ->
     """A price a row with its range from low to high inputs: name, base, low, high, colour."""
     ax = common.named_rows(rows, xlabel)
     for y, (_name, base, low, high, colour) in enumerate(rows):
-        ax.plot([low, high], [y, y], color=colour, lw=6, alpha=0.35, solid_capstyle="butt")
-        ax.plot(base, y, "D", color=colour, ms=7)
-        ax.annotate(
-            common.plain(base),
-            (base, y),
-            xytext=(0, 8),
-            textcoords="offset points",
-            ha="center",
-            color=colour,
-            fontweight="bold",
-        )
+        plots.range_row(ax, y, (low, base, high), common.plain(base), colour)
     common.log_axis(ax)

@@ -20,7 +20,6 @@ COLOURS = {
     "panel of three": plots.INK,
     "PSI above 0.2": plots.RED,
 }
-DPI = 92  # seven figures in one notebook: smaller files
 MARKS = {"energy distance": "s", "MMD": "^", "PSI, calibrated": "v", "panel of three": "D"}
 
 
@@ -28,7 +27,7 @@ def gallery(rows: Sequence[tuple[str, Tensor, Sequence[str]]]) -> None:
     """A row a kind of shift: its name, images [K, C, H, W], and a word under each image."""
     columns = len(rows[0][1])
     _, axes = plt.subplots(
-        len(rows), columns, dpi=DPI, figsize=(0.82 * columns + 1.4, 1.12 * len(rows))
+        len(rows), columns, dpi=plots.SMALL, figsize=(0.82 * columns + 1.4, 1.12 * len(rows))
     )
     for r, (name, images, words) in enumerate(rows):
         for c, image in enumerate(images):
@@ -47,7 +46,7 @@ def false_alarms(
     sizes: Sequence[int], rates: Mapping[str, Sequence[tuple[float, float, float]]], promised: float
 ) -> None:
     """A row a detector: rate with its interval (value, low, high in per cent) at each size."""
-    _, ax = plt.subplots(dpi=DPI, figsize=(7.6, 0.5 * len(rates) + 1.5))
+    _, ax = plt.subplots(dpi=plots.SMALL, figsize=(7.6, 0.5 * len(rates) + 1.5))
     shades = plt.get_cmap("viridis")(np.linspace(0.85, 0.1, len(sizes)))
     for y, found in enumerate(rates.values()):
         for k, (value, low, high) in enumerate(found):
@@ -77,7 +76,7 @@ def power(
     figure, axes = plt.subplots(
         rows,
         columns,
-        dpi=DPI,
+        dpi=plots.SMALL,
         figsize=(2.3 * columns + 0.4, 2.35 * rows + 0.5),
         sharey=True,
         squeeze=False,
@@ -101,7 +100,7 @@ def power(
 
 def estimates(points: Mapping[str, tuple[np.ndarray, np.ndarray, str, str]]) -> None:
     """Estimated against true accuracy, in per cent: name -> (true, estimated, colour, marker)."""
-    _, ax = plt.subplots(dpi=DPI, figsize=(6.4, 5.2))
+    _, ax = plt.subplots(dpi=plots.SMALL, figsize=(6.4, 5.2))
     ax.plot([0, 100], [0, 100], color=plots.MUTED, lw=1)
     ax.fill_between([0, 100], [-5, 95], [5, 105], color=plots.GRID, zorder=0, lw=0)
     for name, (true, guess, colour, marker) in points.items():
@@ -125,7 +124,7 @@ def one_year(
     trained: Sequence[int],
 ) -> None:
     """One stream: accuracy (%) above, the gamblers' capital below, with changes and retrainings."""
-    _, (top, bottom) = plt.subplots(2, 1, dpi=DPI, figsize=(7.6, 4.6), sharex=True)
+    _, (top, bottom) = plt.subplots(2, 1, dpi=plots.SMALL, figsize=(7.6, 4.6), sharex=True)
     top.step(weeks, accuracy, where="mid", color=plots.BLUE)
     top.set(ylabel="true accuracy (%)")
     bottom.semilogy(weeks, capital, color=plots.GREEN, marker="o", ms=3)
@@ -166,7 +165,7 @@ def trade_off(
 ) -> None:
     """Delay against false alarms: rule -> (share of quiet years with an alarm in %, weeks to
     notice, colour); marked settings: x, y, text, colour."""
-    _, ax = plt.subplots(dpi=DPI)
+    _, ax = plt.subplots(dpi=plots.SMALL)
     for name, (x, y, colour) in curves.items():
         ax.plot(x, y, color=colour, label=name)
     for x, y, text, colour in marked:
@@ -189,7 +188,7 @@ def cycles(counts: Sequence[int], lines: Mapping[str, tuple[np.ndarray, np.ndarr
     """Against changes a year: retrainings (left) and accuracy lost (right).
 
     Policy -> (retrainings a year, points of accuracy lost on average, colour)."""
-    _, axes = plt.subplots(1, 2, dpi=DPI, figsize=(8.4, 3.8))
+    _, axes = plt.subplots(1, 2, dpi=plots.SMALL, figsize=(8.4, 3.8))
     for k, (ax, ylabel) in enumerate(
         zip(axes, ("retrainings a year", "accuracy lost (points, mean)"), strict=True)
     ):

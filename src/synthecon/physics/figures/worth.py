@@ -52,17 +52,9 @@ def curves(
     ax.plot(across.ravel(), down.ravel(), ".", color=plots.MUTED, ms=4)
     for start, curve in lines.items():
         ax.plot(x, curve, "o-", color=plots.ORANGE, ms=5)
-        ax.annotate(
-            f"like {start:,} labels alone",
-            (x[-1], curve[-1]),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=9,
-            color=plots.ORANGE,
-            fontweight="bold",
-            annotation_clip=False,
-        )
+        look = {"fontsize": 9, "annotation_clip": False}
+        name = f"like {start:,} labels alone"
+        plots.beside(ax, name, (x[-1], curve[-1]), (8, 0), plots.ORANGE, **look)
     ax.set_xticks(x, [f"{s:,}" for s in synthetics])
     ax.set_yscale("log")
     ax.set_yticks(counts, [f"{c:,}" for c in counts])
@@ -162,14 +154,5 @@ def bills(
     for place, (x, _, name, colour) in zip(
         places, sorted(ends, key=lambda end: end[1]), strict=True
     ):
-        ax.annotate(
-            name,
-            (x, 10**place),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            color=colour,
-            fontweight="bold",
-            annotation_clip=False,
-        )
+        plots.beside(ax, name, (x, 10**place), (8, 0), colour, annotation_clip=False)
     ax.set(xlabel="target accuracy (%)", ylabel=ylabel)
