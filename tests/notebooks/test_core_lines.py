@@ -13,9 +13,25 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import special
+from scipy import stats as laws
+from scipy.stats import qmc
 
 from synthecon import notebooks
-from synthecon.economics import classify, mix, unit_cost
+from synthecon.economics import (
+    assumption,
+    cashflow,
+    classify,
+    mix,
+    opportunity,
+    outage,
+    plateau,
+    sourcing,
+    tco,
+    teardown,
+    uncertain,
+    unit_cost,
+)
 from synthecon.physics import (
     attack,
     bridge,
@@ -41,6 +57,7 @@ def taught(name: str, function: str) -> Callable:
     (cell,) = [c for c in cells if f"def {function}(" in c]
     definition = cell[cell.index(f"def {function}(") :].split("\n\n\n")[0]
     namespace = {"Decimal": Decimal, "F": F, "math": math, "np": np, "torch": torch}
+    namespace |= {"beta": laws.beta, "ndtr": special.ndtr, "ndtri": special.ndtri}
     exec(definition, namespace)
     return namespace[function]
 
@@ -271,3 +288,139 @@ def test_the_first_match_of_the_notebook_is_that_of_the_package():
     ]
     placed = classify.classify(pa.Table.from_pylist(lines).cast(SCHEMA), own)["class"].to_pylist()
     assert placed == [taught(AUDIT, "first_match")(line, rules) for line in lines]
+
+
+SOURCING = "lesson-2-economics/sourcing"
+
+
+@given(*[st.floats(0, 1e6)] * 4)
+def test_the_break_even_of_the_notebook_is_that_of_the_package(fixed_a, each_a, fixed_b, each_b):
+    a, b = sourcing.Line("a", fixed_a, each_a), sourcing.Line("b", fixed_b, each_b)
+    simple = taught(SOURCING, "break_even")(fixed_a, each_a, fixed_b, each_b)
+    assert simple == sourcing.break_even_volume(a, b)
+
+
+@given(
+    st.lists(st.floats(0, 12), min_size=1, max_size=24),
+    st.floats(0.01, 2),
+    st.floats(0.5, 2),
+)
+def test_the_own_machines_of_the_notebook_are_those_of_the_package(loads, owned, rented):
+    simple = taught(SOURCING, "machines_to_own")(loads, owned, rented)
+    assert simple == sourcing.own_machines(loads, owned, rented)[0]
+
+
+@given(st.floats(1, 5000), st.floats(0.1, 50), st.integers(1, 4), st.floats(0, 1))
+def test_the_availability_of_the_notebook_is_that_of_the_package(mtbf, mttr, replicas, common):
+    simple = taught(SOURCING, "available")(mtbf, mttr, replicas, common)
+    whole = sourcing.availability(sourcing.System(mtbf, mttr, replicas, common))
+    assert simple == pytest.approx(whole)
+
+
+def test_the_shortfall_of_the_notebook_is_that_of_the_package():
+    losses = np.random.default_rng(3).lognormal(size=2000)
+    simple = taught(SOURCING, "shortfall")(list(losses), 0.95)
+    assert simple == pytest.approx(outage.shortfall(losses, 0.95).value)
+
+
+def test_the_outages_of_the_notebook_are_those_of_the_package():
+    rng, simple = np.random.default_rng(4), taught(SOURCING, "hours_down")
+    down, failures = np.mean([simple(40, 6, 7300, rng) for _ in range(300)], 0)
+    system = sourcing.System(40, 6)
+    months = outage.simulate(system, 0.0, 10, 300, rng)
+    assert down == pytest.approx(months.hours.sum(1).mean(), rel=0.03)
+    assert failures == pytest.approx(months.begun.sum(1).mean(), rel=0.03)
+    assert failures == pytest.approx(7300 * sourcing.outages_per_hour(system), rel=0.03)
+
+
+OPPORTUNITY = "lesson-2-economics/opportunity-cost"
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.floats(-1, 1), min_size=6, max_size=6), st.floats(0, 5))
+def test_the_power_law_of_the_notebook_is_that_of_the_package(noise, floor):
+    labels, sd = np.array([20.0, 50, 100, 200, 500, 1500]), np.array([1.5, 1, 0.8, 0.7, 0.5, 0.8])
+    error = floor + 22 * (labels / 20) ** -0.6 + sd * np.array(noise)
+    low, slope, power = taught(OPPORTUNITY, "power_law")(labels, error, sd)
+    law = plateau.fit(labels, error, sd)
+    simple = low + slope * (labels / 20) ** -power  # its power is one of those tried
+    squares = [(((error - fitted) / sd) ** 2).sum() for fitted in (law.error(labels), simple)]
+    assert squares[0] - 1e-6 <= squares[1] <= squares[0] + 0.02
+
+
+@given(st.lists(st.tuples(*3 * [st.floats(0, 50)]), max_size=5))
+def test_the_queue_of_the_notebook_is_that_of_the_package(rows):
+    simple = taught(OPPORTUNITY, "lost_in_queue")(rows)
+    assert simple == pytest.approx(opportunity.delay([opportunity.Job("", *row) for row in rows]))
+
+
+@pytest.mark.parametrize("ready", [0, 1.5, 3])
+@pytest.mark.parametrize("leak", [0.0, 0.2])
+def test_the_right_of_the_notebook_is_that_of_the_package(ready, leak):
+    given = (100, 90, ready, 3, 0.5, 0.03, leak)
+    simple = taught(OPPORTUNITY, "right_to_start")(*given, 48)
+    assert simple == pytest.approx(float(opportunity.lag_option(*given, steps=48)))
+
+
+TCO = "lesson-2-economics/tco"
+MONEY = st.lists(st.floats(0, 1e5), min_size=37, max_size=37)
+
+
+@given(MONEY, st.floats(0.0, 0.5))
+def test_the_value_of_the_notebook_is_that_of_the_package(flows, rate):
+    simple = taught(TCO, "present_value")(flows, rate)
+    assert simple == pytest.approx(float(tco.present(np.array(flows), rate)))
+    assert simple == pytest.approx(cashflow.npv(cashflow.per_period(rate, 12), flows))
+
+
+@given(*[st.floats(0, 12) for _ in range(4)])
+def test_the_course_of_the_notebook_is_that_of_the_package(start, ramp, more, fade):
+    times = (start, ramp, start + more, fade)
+    item = tco.Item("x", "x", (), "OpEx", "COGS", True, "monthly", *times, (), "", "")
+    simple = taught(TCO, "course")
+    assert [simple(t, *times) for t in range(37)] == pytest.approx(item.shape(36, {}).tolist())
+
+
+@settings(max_examples=30)
+@given(MONEY, MONEY, st.floats(0, 0.5), st.integers(1, 60))
+def test_the_tax_of_the_notebook_is_that_of_the_package(operating, capital, tax, life):
+    simple = taught(TCO, "after_tax")(operating, capital, tax, life)
+    spent, paid = np.array(capital), np.array(operating)
+    expected = spent + paid * (1 - tax) - tax * tco.depreciation(spent, life)
+    assert simple == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.7])
+def test_the_scenarios_of_the_notebook_are_those_of_the_package(rho):
+    ranges = [(3, 4, 8), (-1, 2, 4)]
+    rows = {
+        name: assumption.Assumption(name, *ends, "share", "pert", f"same:{rho}")
+        for name, ends in zip("ab", ranges, strict=True)
+    }
+    points = qmc.Sobol(2, rng=np.random.default_rng(5)).random_base2(8)
+    simple = taught(TCO, "scenarios_of")(points, ranges, rho)
+    whole = uncertain.draw(rows, 256, 5)
+    assert simple == pytest.approx(np.array([whole["a"], whole["b"]]), abs=2e-3)
+
+
+TEARDOWN = "lesson-2-economics/teardown"
+
+
+@given(st.floats(0, 1e5), st.floats(0, 500), st.floats(0, 2e3), st.floats(0.01, 1))
+def test_the_busy_hour_of_the_notebook_is_that_of_the_package(price, idle, extra, busy):
+    own = teardown.Machine(price, 0.1, 3, idle + extra, idle, 1.4, 0.2, 700)
+    fixed = own.depreciation() + own.upkeep()
+    simple = taught(TEARDOWN, "busy_hour")(fixed, idle + extra, idle, 1.4, 0.2, busy)
+    assert simple == pytest.approx(sum(own.busy_hour(busy).values()))
+
+
+@given(st.floats(1, 1e5), st.floats(-50, 1e4), st.floats(0, 10))
+def test_the_return_on_labels_of_the_notebook_is_that_of_the_package(spend, labels, human):
+    simple = taught(TEARDOWN, "label_return")(spend, labels, human)
+    assert simple == pytest.approx(teardown.label_return(spend, labels, human))
+
+
+@given(st.lists(st.floats(0, 1e4), min_size=6, max_size=6))
+def test_the_detectors_year_of_the_notebook_is_that_of_the_package(numbers):
+    simple = taught(TEARDOWN, "detector_year")(*numbers)
+    assert simple == pytest.approx(teardown.detector_year(*numbers))

@@ -9,7 +9,6 @@ Source of the shape: Cortes, Jackel, Solla, Vapnik, Denker (1993); Hestness and 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -191,12 +190,3 @@ def quantiles(values: np.ndarray, level: float) -> tuple[float, float]:
     # "inverted_cdf" picks a value and never averages two of them: infinity minus infinity is none.
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
     return float(low), float(high)
-
-
-def summary(curve: Curve, law: Law, draws: Law, level: float) -> Sequence[float]:
-    """Floor, error at twice the last count, and their intervals: six numbers, in points."""
-    twice = 2 * float(curve.labels[-1])
-    return (
-        float(law.floor), *quantiles(draws.floor, level),
-        float(law.error(twice)), *quantiles(draws.error(twice), level),
-    )  # fmt: skip
