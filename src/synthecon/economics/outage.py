@@ -14,6 +14,7 @@ from scipy.special import ndtri
 
 from synthecon import stats
 from synthecon.economics.service import Tier
+from synthecon.economics.service import credit as credit_of
 from synthecon.economics.sourcing import System, steady
 
 HOURS = 730.0  # in a month: 365 days × 24 / 12
@@ -32,7 +33,9 @@ class Outages:
         return 1 - self.hours / HOURS
 
 
-def repairs(mttr: float, spread: float, size: tuple[int, ...], rng: np.random.Generator):  # type: ignore[no-untyped-def]
+def repairs(
+    mttr: float, spread: float, size: tuple[int, ...], rng: np.random.Generator
+) -> np.ndarray:
     """Repair times in hours with mean `mttr`.
 
     spread: 0 draws exponential ones; above, lognormal ones with this standard deviation of the
@@ -133,7 +136,11 @@ def credit_share(
     """Share of the month's fee that falls due, as `service.credit`, for arrays.
 
     multiple: of every tier's credit; cap: the most a month pays, as a share of its fee.
+
+    Raises:
+        ValueError: as `service.credit`.
     """
+    credit_of(1.0, tiers)  # its checks
     share = np.zeros(np.shape(availability))
     for threshold, credit in sorted(tiers, reverse=True):  # the lowest that is missed writes last
         share = np.where(availability < threshold, credit, share)
@@ -176,8 +183,9 @@ def shortfall(losses: np.ndarray, level: float = 0.95) -> stats.Interval:
     """Expected shortfall: the mean of the worst 1 − level of all outcomes, with its 95 % Monte
     Carlo interval.
 
-    Unlike the value at risk it says how bad the bad cases are, and merging two risks never raises
-    it.  The interval is the asymptotic one: the spread within the tail, and that of its border.
+    Unlike the value at risk it says how bad the bad cases are, and two risks together never have
+    more of it than both apart.  The interval is the asymptotic one: the spread within the tail, and
+    that of its border.
 
     Raises:
         ValueError: fewer than 20 outcomes in the tail.
@@ -199,7 +207,8 @@ def shortfall(losses: np.ndarray, level: float = 0.95) -> stats.Interval:
 
 
 def smallest(measure: Callable[[float], float], target: float, high: float) -> float | None:
-    """The smallest x from 0 to `high` with measure(x) ≥ target, for a measure that never falls.
+    """The smallest x from 0 to `high` with measure(x) ≥ target, for a measure that never falls; to
+    a millionth of `high`.
 
     None: not even `high` reaches it.
     """
@@ -208,7 +217,7 @@ def smallest(measure: Callable[[float], float], target: float, high: float) -> f
     low = 0.0
     if measure(low) >= target:
         return low
-    for _ in range(50):
+    for _ in range(20):
         middle = (low + high) / 2
         if measure(middle) >= target:
             high = middle

@@ -59,12 +59,13 @@ def growing_annuity(rate: float, growth: float, periods: int) -> float:
 
 
 def line(
-    name: str, *, outlay: float, fixed: float, unit: float, annuity: float, unit_annuity: float
-) -> Line:
+    name: str, *, outlay: float, fixed: float, unit: float, annuity: float,
+    unit_annuity: float, unit_outlay: float = 0.0,
+) -> Line:  # fmt: skip
     """A plan as it is pitched: an outlay now, then a steady month.
 
     Args:
-        outlay: money now.
+        outlay, unit_outlay: money now, and money now for one unit of monthly volume.
         fixed: money a month, whatever the volume.
         unit: money for one unit of volume, each month.
         annuity, unit_annuity: present value of 1 a month, for `fixed` and for `unit` (their prices
@@ -73,8 +74,9 @@ def line(
     Raises:
         ValueError: negative money.
     """
-    _finite(outlay=outlay, fixed=fixed, unit=unit, annuity=annuity, unit_annuity=unit_annuity)
-    return Line(name, outlay + fixed * annuity, unit * unit_annuity)
+    _finite(outlay=outlay, fixed=fixed, unit=unit, annuity=annuity)
+    _finite(unit_annuity=unit_annuity, unit_outlay=unit_outlay)
+    return Line(name, outlay + fixed * annuity, unit_outlay + unit * unit_annuity)
 
 
 def break_even_volume(a: Line, b: Line) -> float | None:
