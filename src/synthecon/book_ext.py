@@ -378,21 +378,32 @@ class Syllabus(SphinxDirective):
         return [section]
 
     def module(self, module: dict[str, Any]) -> list[list[nodes.Node]]:
-        name = module.get("notebook", "")
+        name, practice = module.get("notebook", ""), lab_of(module)
+        found = lab(self.env, practice) if practice else None
         if name and notebooks.path(name).is_file():
             title = module_link(self.env, module)
             time = nodes.Text(f"{minutes(name)} min")
+        elif not name and found:
+            title = lab_link(self.env, practice, module["title"])
+            time = nodes.Text(f"{found.minutes} min")
         else:
             title, time = nodes.Text(module["title"]), inline("planned", "badge-planned")
         cells = [[paragraph(cell)] for cell in (title, time, nodes.Text(module["hands_on"]))]
-        if name and (found := lab(self.env, name)):
+        if name and found:
             text = f"lab:\N{NO-BREAK SPACE}{found.minutes}\N{NO-BREAK SPACE}min"
-            cells[1].append(paragraph(lab_link(self.env, name, text)))
+            cells[1].append(paragraph(lab_link(self.env, practice, text)))
         return cells
 
 
+def lab_of(module: dict[str, Any]) -> str:
+    """The lab of a module: the one named, or the one that has its notebook's name."""
+    return module.get("lab") or module.get("notebook", "")
+
+
 def module_link(env: BuildEnvironment, module: dict[str, Any]) -> nodes.Node:
-    """A reference to a module's notebook."""
+    """A reference to a module's notebook; the bare title where it is a lab alone."""
+    if "notebook" not in module:
+        return nodes.Text(module["title"])
     uri = env.app.builder.get_relative_uri(env.docname, f"notebooks/{module['notebook']}")
     return nodes.reference("", module["title"], internal=True, refuri=uri)
 
@@ -405,13 +416,13 @@ class Labs(SphinxDirective):
         rows = [
             self.row(module, found)
             for module in modules
-            if "notebook" in module and (found := lab(self.env, module["notebook"]))
+            if (name := lab_of(module)) and (found := lab(self.env, name))
         ]
         return [table(("Module", "Lab", "File"), rows, "labs")]
 
     def row(self, module: dict[str, Any], found: LabFile) -> list[list[nodes.Node]]:
         first = paragraph(module_link(self.env, module))
-        first["ids"] = [anchor("lab " + module["notebook"])]
+        first["ids"] = [anchor("lab " + lab_of(module))]
         file = addnodes.download_reference("", "", nodes.literal("", found.path))
         file["reftarget"], file["refdoc"] = f"/{found.path}", self.env.docname
         return [[first], [paragraph(str(found))], [paragraph(file)]]
