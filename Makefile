@@ -21,8 +21,9 @@ lab: $(READY)  ## open JupyterLab
 refresh: $(READY)  ## make the last run the committed one
 	$(SYNTHECON) refresh
 
-bench: $(READY)  ## time the training engine against the textbook loop
+bench: $(READY)  ## time the training engine and the cash model against textbook loops
 	$(SYNTHECON) bench
+	$(SYNTHECON) bench --finance
 
 clean:  ## remove what the commands above made, the environment too
 	rm -rf _build .venv

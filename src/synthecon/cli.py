@@ -15,6 +15,8 @@ from pathlib import Path
 from synthecon import Problem, paths
 
 Options = argparse.Namespace
+# commands that read their own arguments
+PASSED_ON = ("lab", "labs", "ledger", "model", "trace", "bench", "mutate")
 
 
 def run(options: Options) -> int:
@@ -133,6 +135,7 @@ def audit(options: Options) -> int:
         for file in template.write(Path(options.template)):
             print(f"made {file}")
         print(f"Read {Path(options.template) / 'HELP.md'}, fill in the files, then run:")
+        print(f"  python -m synthecon ledger {options.template} --update")
         print(f"  make run CASE={options.template}")
         return 0
     folder = Path(options.folder) if options.folder else paths.root() / "case"
@@ -209,6 +212,10 @@ def parser() -> argparse.ArgumentParser:
     add("labs", labs, "derive, run, prove and grade the labs", "labs grade submissions/")
     books = elsewhere("synthecon.economics.command")
     add("ledger", books, "check a case's ledger and items; renew measured rows", "ledger --update")
+    model = elsewhere("synthecon.economics.workbook")
+    add("model", model, "write the three-year model as a workbook", "model case-tannhof")
+    trace = elsewhere("synthecon.economics.trace")
+    add("trace", trace, "follow a number from its source to where it shows", "trace finance.wacc")
     bench = elsewhere("synthecon.physics.bench")
     add("bench", bench, "time the training engine against the textbook loop", "bench --help")
     mutants = elsewhere("synthecon.mutate")
@@ -220,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0 good, 1 something failed, 2 the reader can put it right, 130 interrupted."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     rest: list[str] = []
-    if arguments[:1] and arguments[0] in ("lab", "labs", "ledger", "bench", "mutate"):
+    if arguments[:1] and arguments[0] in PASSED_ON:
         arguments, rest = arguments[:1], arguments[1:]
     options = parser().parse_args(arguments, Options(rest=rest))
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -60,12 +60,19 @@ def test_out_of_range(arguments, named):
 
 
 def test_formulas_need_nothing_but_python():
+    """And one another."""
     folder = Path(synthecon.economics.__file__).parent
-    for name in ("__init__.py", "ledger.py", "unit_cost.py"):
-        for node in ast.walk(ast.parse((folder / name).read_text(encoding="utf-8"))):
-            modules = (
-                [alias.name for alias in node.names] if isinstance(node, ast.Import)
-                else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            )  # fmt: skip
+    ours = ("__init__", "assumption", "formula", "ledger", "unit_cost", "units")
+    for name in ours:
+        for node in ast.walk(ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module == "synthecon.economics":
+                modules = [f"{node.module}.{alias.name}" for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                modules = [node.module or ""]
+            else:
+                continue
             for module in modules:
-                assert module.split(".")[0] in sys.stdlib_module_names, f"{name}: {module}"
+                own = module.removeprefix("synthecon.economics.") in ours
+                assert own or module.split(".")[0] in sys.stdlib_module_names, f"{name}: {module}"

@@ -35,6 +35,14 @@ def main(arguments: Sequence[str]) -> int:
     kinds = Counter(row.source_type for row in found.rows.values())
     print(f"{path}: {len(found.rows)} rows, {len(found.derived)} derived, {len(found.items)} items")
     print(", ".join(f"{count} {kind}" for kind, count in kinds.most_common()))
+    checks = model.reconcile(found)
+    if broken := [c for c in checks if not c.holds]:
+        lines = [
+            f"{c.name}: {c.left:,} in the books, {c.right:,} in the status quo" for c in broken
+        ]
+        told = f"{folder / 'items.csv'}: the status quo must hold each ML amount of the books once:"
+        raise Problem("\n".join([told, *lines]))
+    print(f"books, ledger and status quo agree to the cent: {len(checks)} sums of a month")
     unused = [name for name in found.rows if name not in found.used]
     print(f"not in the cash model: {', '.join(unused) or 'none'}")
     return 0

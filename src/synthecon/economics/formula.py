@@ -16,6 +16,7 @@ from synthecon.economics import units
 ID = r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*"
 _TOKEN = re.compile(rf"\s*(?:(\d+(?:\.\d+)?)|({ID})|(.))")
 FUNCTIONS = ("min", "max", "compound")
+LONGEST = 150  # words of a formula; each bracket costs the reader a few calls of its stack
 
 
 class FormulaError(ValueError):
@@ -53,6 +54,8 @@ def parse(text: str) -> Formula:
         FormulaError: names the place.
     """
     tokens = [t for t in _TOKEN.findall(text.strip()) if any(t)]
+    if len(tokens) > LONGEST:
+        raise FormulaError(f"{text[:40]!r}…: longer than {LONGEST} words; split it over rows")
     reader = _Reader(text, [next(part for part in t if part) for t in tokens])
     found = reader.sum()
     if reader.rest:
@@ -103,9 +106,13 @@ class _Reader:
             right = self.sum()
             self.need(")")
             return Call(token, left, right)
+        if re.fullmatch(ID, token) and self.rest[:1] == ["("]:
+            known = ", ".join(FUNCTIONS)
+            raise FormulaError(f"{self.text!r}: no function {token!r}; there are {known}")
         if re.fullmatch(ID, token):
             return Name(token)
-        raise FormulaError(f"{self.text!r}: cannot read {token!r}")
+        hint = "; write 0 - x for the negative of x" if token == "-" else ""
+        raise FormulaError(f"{self.text!r}: cannot read {token!r}{hint}")
 
 
 def names(formula: Formula) -> Iterator[str]:
@@ -132,9 +139,9 @@ _ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
     "/": lambda a, b: a / b,
-    # min and max by abs, which arrays have too
-    "min": lambda a, b: (a + b - abs(a - b)) / 2,
-    "max": lambda a, b: (a + b + abs(a - b)) / 2,
+    # exact, and arrays have comparisons too
+    "min": lambda a, b: a * (a <= b) + b * (a > b),
+    "max": lambda a, b: a * (a >= b) + b * (a < b),
     "compound": lambda a, b: (1 + a) * (1 + b) - 1,
 }
 
@@ -143,7 +150,8 @@ def unit(formula: Formula, known: Mapping[str, units.Unit]) -> units.Unit:
     """The unit of its value.
 
     Raises:
-        FormulaError: a sum, min, max or compound of different units; an id without a unit.
+        FormulaError: a sum, min, max or compound of different units; compound of what is no rate;
+            an id without a unit.
     """
     if isinstance(formula, Number):
         return {}
@@ -159,6 +167,8 @@ def unit(formula: Formula, known: Mapping[str, units.Unit]) -> units.Unit:
             f"{units.show(left)} and {units.show(right)} do not go together in "
             f"{formula.what!r}"
         )  # fmt: skip
+    if formula.what == "compound" and left not in ({}, {"year": -1}):
+        raise FormulaError(f"compound takes rates (1/year or shares), not {units.show(left)}")
     return left
 
 

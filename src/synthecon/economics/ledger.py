@@ -175,7 +175,11 @@ def table(path: Path, columns: Sequence[str]) -> tuple[list[tuple[int, dict[str,
 
 def _orphans(known: Iterable[str], derived: Mapping[str, Derived]) -> list[tuple[str, str]]:
     return [
-        (name, f"source: there is no row {other!r}; add it or correct the id")
+        (
+            name,
+            f"source: there is no row {other!r}; add it or correct the id"
+            + (" (a minus has blanks around it)" if "-" in other else ""),
+        )
         for name, row in derived.items()
         for other in dict.fromkeys(formula.names(row.formula))
         if other not in known
@@ -221,9 +225,8 @@ def _order(
                 faults.append((name, f"source: {error}"))
                 continue
             if found != known[name]:
-                faults.append(
-                    (name, f"unit: {row.unit!r}, but the formula gives {units.show(found)!r}")
-                )
+                told = f"the formula gives {units.show(found)!r}; correct one"
+                faults.append((name, f"unit: {row.unit!r}, but {told}"))
             if values.keys() >= set(formula.names(row.formula)):
                 try:
                     values[name] = formula.evaluate(row.formula, values)
@@ -232,7 +235,7 @@ def _order(
                     faults.append((name, told))
     circles = {frozenset(c): c for c in (_circle(name, left) for name in reversed(left))}
     faults += [
-        (c[0], f"source: it needs its own value: {' → '.join([*c, c[0]])}")
+        (c[0], f"source: it needs its own value: {' → '.join([*c, c[0]])}; break the circle")
         for c in circles.values()
     ]
     return order, faults
@@ -283,8 +286,8 @@ def _day_and_id(text: dict[str, str], wrong: list[str]) -> date | None:
 def _derived(text: dict[str, str]) -> tuple[Derived | None, list[str]]:
     """A derived row, or None and what is wrong with it, field by field."""
     needed = [n for n in COLUMNS if n not in (*MAY_BE_EMPTY, *OWN)]
-    wrong = [f"{name}: empty" for name in needed if not text[name]]
-    wrong += [f"{name}: must be empty, the row is derived" for name in OWN if text[name]]
+    wrong = [f"{name}: empty; fill it in" for name in needed if not text[name]]
+    wrong += [f"{name}: must be empty, the row is derived; clear it" for name in OWN if text[name]]
     as_of = _day_and_id(text, wrong)
     parsed = None
     try:
@@ -300,17 +303,21 @@ def _derived(text: dict[str, str]) -> tuple[Derived | None, list[str]]:
 
 def _row(text: dict[str, str]) -> tuple[Row | None, list[str]]:
     """A row, or None and what is wrong with it, field by field."""
-    wrong = [f"{name}: empty" for name in COLUMNS if not text[name] and name not in MAY_BE_EMPTY]
+    wrong = [
+        f"{name}: empty; fill it in"
+        for name in COLUMNS
+        if not text[name] and name not in MAY_BE_EMPTY
+    ]
     low, base, high = (
         _parsed(text, name, _number, "a finite number (write 1234.5)", wrong)
         for name in ("low", "base", "high")
     )
     as_of = _day_and_id(text, wrong)
     if None not in (low, base, high) and not low <= base <= high:
-        wrong.append(f"low, base, high: {low:g}, {base:g}, {high:g} are not in rising order")
+        wrong.append(f"low, base, high: {low:g}, {base:g}, {high:g} are not low ≤ base ≤ high")
     if text["currency"]:
         if not re.fullmatch(r"[A-Z]{3}", text["currency"]):
-            wrong.append(f"currency: {text['currency']!r} is not a three-letter ISO code")
+            wrong.append(f"currency: {text['currency']!r} is not an ISO code (write USD)")
         wrong += [
             f"{name}: {value:g} is negative money; every amount of a ledger is a cost or a price"
             for name, value in (("low", low), ("base", base), ("high", high))
@@ -383,10 +390,14 @@ def _unit_errors(text: dict[str, str]) -> list[str]:
     single = set(words) == {text["currency"]}
     if text["period"] not in ("", "once", *PERIODS):
         wrong.append(f"period: {text['period']!r} is not one of once, {', '.join(PERIODS)}")
-    elif text["period"] in PERIODS and text["period"] not in found:
-        wrong.append(f"period: {text['period']}, but the unit is {text['unit']!r}")
-    elif text["period"] in ("", "once") and text["currency"] and found:
-        wrong.append(f"period: {text['period'] or 'empty'}, but the unit is {text['unit']!r}")
+    elif (text["period"] in PERIODS and text["period"] not in found) or (
+        text["period"] in ("", "once") and text["currency"] and found
+    ):
+        now, fits = (
+            text["period"] or "empty",
+            " or ".join(found) or ("once" if single else "nothing"),
+        )
+        wrong.append(f"period: {now}, but the unit is {text['unit']!r}; write {fits}")
     elif not text["period"] and single:
         wrong.append(f"period: empty; a single amount in {text['currency']} needs the word once")
     return wrong

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from synthecon import Problem
 from synthecon.economics import audit as auditing
-from synthecon.economics import bill, classify, formula, ledger, sources, tco, uncertain
+from synthecon.economics import bill, classify, formula, ledger, sources, tco, uncertain, units
 from synthecon.economics import case as cases
 
 MONTHS = 36
@@ -48,7 +48,7 @@ class Model:
     def used(self) -> frozenset[str]:
         """Ids that the cash model rests on, directly or through a formula."""
         first = set(NEEDED)
-        for item in self.items:
+        for item in (item for item in self.items if item.cash):
             first |= {name for name, _ in item.factors} | {item.growth}
             first |= {w for w in item.times if isinstance(w, str)}
         return frozenset(ancestors(first, self.derived) & (self.rows.keys() | self.derived.keys()))
@@ -67,8 +67,17 @@ class Model:
         Raises:
             Problem: an id that the ledger has no number for.
         """
-        if unknown := sorted(changes.keys() - self.rows.keys()):
-            raise Problem(f"{self.folder / 'ledger.csv'}: no row with a number: {unknown[0]!r}")
+        wrong = [
+            f"{self.folder / 'ledger.csv'}: "
+            + (
+                f"{name} is derived; change what it is made of: {self.derived[name].source}"
+                if name in self.derived
+                else f"there is no row {name!r}"
+            )
+            for name in sorted(changes.keys() - self.rows.keys())
+        ]
+        if wrong:
+            raise Problem("\n".join(wrong))
         return self.fill({r.id: r.base for r in self.rows.values()} | changes)
 
     def draw(self, count: int, seed: int) -> dict[str, np.ndarray]:
@@ -82,13 +91,25 @@ class Model:
 
     def npv(self, values: Mapping[str, Any]) -> np.ndarray:
         """Net present value of the pivot in cash after tax: [] or [S].  values: of the rows at
-        least; derived rows are computed anew from them."""
+        least; derived rows are computed anew from them.
+
+        Raises:
+            Problem: a value that is not finite, because a formula divides by zero somewhere.
+        """
         own = {k: v for k, v in values.items() if k not in self.derived}
         found = []
         for some in tco.chunks(own):
             every = self.fill(some)
             found.append(tco.npv(self.items, every, self.plan(every)))
-        return found[0] if len(found) == 1 else np.concatenate(found)
+        npv = found[0] if len(found) == 1 else np.concatenate(found)
+        if not np.all(np.isfinite(npv)):
+            every = self.fill(own)
+            bad = [k for k in self.used if not np.all(np.isfinite(every[k]))] or ["its items"]
+            raise Problem(
+                f"{self.folder / 'ledger.csv'}: not finite in some scenario: "
+                f"{', '.join(sorted(bad))}; look for a division by a range that reaches zero"
+            )
+        return npv
 
 
 def ancestors(first: set[str], derived: Mapping[str, ledger.Derived]) -> set[str]:
@@ -119,18 +140,78 @@ def load(folder: Path, *, check_sources: bool = True, fresh: bool = False) -> Mo
         book = ledger.read_book(path)
     except ledger.LedgerError as error:
         raise Problem(str(error)) from None
-    wrong = [
-        f"{path}: there is no row {name!r} (in {unit})"
-        for name, unit in NEEDED.items()
-        if name not in book.rows or book.rows[name].unit != unit
-    ]
+    wrong = _needed(path, book)
     if check_sources:
         wrong += sources.check(path, book, books(audit), fresh)
+    known = {**book.rows, **book.derived}
+    items: list[tco.Item] = []
+    try:
+        items = tco.read(folder / "items.csv", known, audit.case.policy.currency, MONTHS)
+    except Problem as problem:
+        wrong.append(str(problem))
     if wrong:
         raise Problem("\n".join(wrong))
-    known = {**book.rows, **book.derived}
-    items = tco.read(folder / "items.csv", known, audit.case.policy.currency, MONTHS)
     return Model(folder, audit, book.rows, book.derived, items)
+
+
+def _needed(path: Path, book: ledger.Book) -> list[str]:
+    """What is wrong with the rows that turn costs into value."""
+    wrong = []
+    for name, unit in NEEDED.items():
+        row = book.rows.get(name)
+        if row is None:
+            wrong.append(f"{path}: there is no row {name!r} with numbers of its own; add it, in {unit}")
+        elif units.parse(row.unit) != units.parse(unit):
+            wrong.append(f"{path}, {name}, unit: {row.unit!r}, but it must be {unit!r}")
+        elif unit == "share" and not 0 <= row.low <= row.high < 1:
+            wrong.append(f"{path}, {name}, low, high: a tax rate is from 0 to below 1")
+        elif unit == "years" and not (row.distribution == "fixed" and row.base >= 1 / 12):
+            wrong.append(f"{path}, {name}, distribution: must be fixed, a month or longer")
+    return wrong
+
+
+def reconcile(model: Model) -> list[auditing.Check]:
+    """The way of the ML cost from the books through the ledger into the status quo, to the cent.
+
+    Each amount a month and before growth.  By class, bills and payroll apart: what the books say,
+    against what the items of the status quo hold of it in month 1.  A class that no item has, or
+    that two have, differs.  The last check compares the sums.
+    """
+    audit, quo = model.audit, [i for i in tco.of(model.items, "status-quo") if i.cash]
+    audited = books(audit)
+    own = {name: row.base for name, row in model.rows.items()}
+
+    def rate(values: Mapping[str, float]) -> float:
+        every = model.fill(values)
+        monthly = [i for i in quo if i.kind == "monthly"]
+        return sum(float(tco.amount(i, every) * i.shape(1, every)[1]) for i in monthly)
+
+    def held(key: str) -> float:
+        """How far the run rate falls without the rows that hold an amount of the books: half of
+        them is taken away and the fall doubled, so that no formula divides by zero."""
+        named = sources.BOOKS + key
+        rows = [n for n, r in model.rows.items() if r.source.split()[0] == named]
+        return 2 * (rate(own) - rate(own | {n: own[n] / 2 for n in rows}))
+
+    ml = [c for c in audit.case.policy.classes.values() if c.ml]
+    checks = [
+        _compared(f"{c.title}, {what}", audited[key].value, held(key))
+        for c in ml
+        for kind, what in (("month", "bills and invoices"), ("payroll", "payroll"))
+        if (key := f"{kind}.{c.name.replace('_', '-')}") in audited and audited[key].value
+    ]
+    months = len(audit.case.policy.months)
+    total = sum((audit.by_class.get(c.name, Decimal(0)) for c in ml), Decimal(0)) / months
+    return [
+        *checks,
+        _compared("ML cost of a month", float(total), rate(own)),
+    ]
+
+
+def _compared(name: str, ours: float, theirs: float) -> auditing.Check:
+    """Both to the cent; half a cent apart is the same, whichever way each of them rounds."""
+    left, right = (round(Decimal(amount), 2) for amount in (ours, theirs))
+    return auditing.Check(name, left, left if abs(ours - theirs) < 0.005 else right)
 
 
 def books(found: auditing.Audit) -> dict[str, sources.Quantity]:
@@ -142,7 +223,9 @@ def books(found: auditing.Audit) -> dict[str, sources.Quantity]:
     """
     months, money = len(found.case.policy.months), f"{found.case.policy.currency}/month"
     table = found.case.lines.table
-    sums: dict[str, Decimal] = {}
+    # A class without a line is no typing error: it cost nothing.
+    names = [name.replace("_", "-") for name in found.case.policy.classes]
+    sums = {f"{kind}.{name}": Decimal(0) for kind in ("month", "payroll") for name in names}
     for (name, kind), amount in classify.totals(table, "class", "kind").items():
         key = ("payroll." if kind == "payroll" else "month.") + name.replace("_", "-")
         sums[key] = sums.get(key, Decimal(0)) + amount
@@ -150,10 +233,9 @@ def books(found: auditing.Audit) -> dict[str, sources.Quantity]:
     sums |= {"month.total": found.case.lines.total()}
     sums |= {"revenue": sum(found.case.revenue.values(), Decimal(0))}
     quantities = {k: sources.Quantity(float(v / months), money) for k, v in sums.items()}
-    hours: dict[str, Decimal] = {}
+    hours = {f"hours.{name}": Decimal(0) for name in names}
     for name, amount in _hours(found.case):
-        key = "hours." + name.replace("_", "-")
-        hours[key] = hours.get(key, Decimal(0)) + amount
+        hours["hours." + name.replace("_", "-")] += amount
     return quantities | {
         k: sources.Quantity(float(v / months), "hours/month") for k, v in hours.items()
     }

@@ -144,8 +144,8 @@ def _lever_table(levers: Sequence[Lever], currency: str) -> list[str]:
         if x.hours:
             title += f" (and hours worth {money(x.hours, currency)}, no cash while the jobs stay)"
         if x.guessed:
-            rows = "row is a guess" if x.guessed == 1 else "rows are guesses"
-            evidence += f"; {x.guessed} ledger {rows}"
+            what = "row is a guess" if x.guessed == 1 else "rows are guesses"
+            evidence += f"; {x.guessed} ledger {what}"
         account, net = ", ".join(x.lines), spread(x.net, currency)
         cells = (title, money(x.spend, currency), account, net, evidence + verdicts)
         rows.append("| " + " | ".join(cells) + " |")

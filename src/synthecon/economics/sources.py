@@ -47,7 +47,7 @@ def measured(source: str, fresh: bool = False) -> Quantity:
     """
     record, m = records.find(source.split()[0])
     if fresh and (reasons := records.stale(record, data=False)):
-        raise Problem(f"{record.id} is stale: {reasons[0]}")
+        raise Problem(f"{record.id} is stale: {reasons[0]}; make run and make refresh renew it")
     text = json.dumps(asdict(m), sort_keys=True)
     return Quantity(m.value, m.unit, m.low, m.high, hashlib.sha256(text.encode()).hexdigest()[:12])
 
@@ -72,6 +72,26 @@ def check(
     path: Path, book: ledger.Book, books: Mapping[str, Quantity], fresh: bool = False
 ) -> list[str]:
     """Rows that no longer say what their source says, one line each."""
+    found, wrong = _ask(path, book, books, fresh)
+    renew = "python -m synthecon ledger --update writes the rows anew; look at what they move"
+    for name, now in found.items():
+        row, where = book.rows[name], f"{path}, {name}"
+        if now.three != (row.low, row.base, row.high):
+            ours, theirs = (
+                f"{base:.12g} ({low:.12g} to {high:.12g})"
+                for low, base, high in ((row.low, row.base, row.high), now.three)
+            )
+            wrong.append(f"{where}, base: {ours}, but its source says {theirs}: {renew}")
+        elif now.hash and f"sha:{now.hash}" not in row.source.split():
+            wrong.append(f"{where}, source: no hash, or another than sha:{now.hash}: {renew}")
+    return wrong
+
+
+def _ask(
+    path: Path, book: ledger.Book, books: Mapping[str, Quantity], fresh: bool
+) -> tuple[dict[str, Quantity], list[str]]:
+    """What the sources of all rows say now, in the row's own unit; and what is wrong with which."""
+    found: dict[str, Quantity] = {}
     wrong = []
     for row in book.rows.values():
         where = f"{path}, {row.id}"
@@ -80,25 +100,20 @@ def check(
         except Problem as problem:
             wrong.append(f"{where}, source: {problem}")
             continue
-        if now is None:
-            continue
-        renew = "python -m synthecon ledger --update writes the rows anew; look at what they move"
-        if not _fits(now.unit, row.unit):
-            wrong.append(f"{where}, unit: {row.unit!r}, but its source is in {now.unit!r}")
-        elif now.three != (row.low, row.base, row.high):
+        if now and not _fits(now.unit, row.unit):
             wrong.append(
-                f"{where}, base: {row.base:g} ({row.low:g} to {row.high:g}), but its source says "
-                f"{now.value:g}: {renew}"
+                f"{where}, unit: {row.unit!r}, but its source is in {now.unit!r}: correct unit and "
+                "currency by hand"
             )
-        elif now.hash and f"sha:{now.hash}" not in row.source.split():
-            wrong.append(f"{where}, source: no hash, or another than sha:{now.hash}: {renew}")
-    return wrong
+        elif now:
+            found[row.id] = now
+    return found, wrong
 
 
 def _fits(theirs: str, ours: str) -> bool:
-    """A record writes units for people ("×", "points"); only those that parse are compared."""
+    """Whether two units are one.  A record writes a ratio as "×"."""
     try:
-        return theirs in ("×", "x") or units.parse(theirs) == units.parse(ours)
+        return units.parse("share" if theirs in ("×", "x") else theirs) == units.parse(ours)
     except units.UnitError:
         return False
 
@@ -107,16 +122,17 @@ def update(path: Path, book: ledger.Book, books: Mapping[str, Quantity]) -> list
     """Write the rows that a program can know into the file anew; returns what changed.
 
     Raises:
-        Problem: a source that is gone or stale.
+        Problem: sources that are gone, stale, or in another unit, all at once; nothing is written.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = list(csv.DictReader(file))
+    found, wrong = _ask(path, book, books, fresh=True)
+    if wrong:
+        raise Problem("\n".join(wrong))
+    lines, _ = ledger.table(path, ledger.COLUMNS)
     changed = []
-    for cells in lines:
-        row = book.rows.get(cells["id"].strip())
-        now = of(row, books, fresh=True) if row else None
-        if row is None or now is None:
+    for _, cells in lines:
+        if cells["id"] not in found:
             continue
+        row, now = book.rows[cells["id"]], found[cells["id"]]
         new = dict(zip(("low", "base", "high"), (f"{x:.12g}" for x in now.three), strict=True))
         if now.hash:
             new["source"] = f"{row.source.split()[0]} sha:{now.hash}"
@@ -127,6 +143,6 @@ def update(path: Path, book: ledger.Book, books: Mapping[str, Quantity]) -> list
         text = io.StringIO()
         writer = csv.DictWriter(text, ledger.COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(lines)
+        writer.writerows(cells for _, cells in lines)
         paths.write_atomic(path, text.getvalue())
     return changed

@@ -7,7 +7,6 @@ it one value an assumption, or an array of them, one a scenario.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 
 from synthecon import Problem
-from synthecon.economics import units
+from synthecon.economics import ledger, units
 
 Category = Literal["CapEx", "OpEx", "People", "Opportunity"]
 Line = Literal["COGS", "R&D", "S&M", "G&A", "Capex", "none"]
@@ -107,28 +106,22 @@ def read(
     scenarios: the choices that the file compares; "both" or "all" in a cell means every one.
 
     Raises:
-        Problem: everything that is wrong with the file, at once: file, row, field.
+        Problem: everything that is wrong with the file, at once: file, line, field.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Problem(f"{path}: cannot read the items: {error}") from None
-    if not rows or tuple(rows[0]) != COLUMNS:
-        raise Problem(f"{path}: its columns must be {','.join(COLUMNS)}")
-    items, wrong, seen = [], [], set()
-    for number, cells in enumerate(rows, 1):
-        if None in cells or None in cells.values():
-            wrong.append(f"{path}, row {number}: another number of fields than the header")
-            continue
-        item, faults = _item(
-            {k: v.strip() for k, v in cells.items()}, assumptions, currency, months, scenarios
-        )
-        if cells["id"] in seen:
-            faults.append(f"id: {cells['id']!r} stands twice")
-        seen.add(cells["id"])
-        wrong += [f"{path}, row {number}, {fault}" for fault in faults]
+        lines, wrong = ledger.table(path, COLUMNS)
+    except ledger.LedgerError as error:
+        raise Problem(str(error)) from None
+    items: list[Item] = []
+    first: dict[str, int] = {}
+    for line, cells in lines:
+        item, faults = _item(cells, assumptions, currency, months, scenarios)
+        if first.setdefault(cells["id"], line) != line:
+            faults.append(f"id: {cells['id']!r} is already on line {first[cells['id']]}")
+        wrong += [f"{path}, line {line}, {fault}" for fault in faults]
         items += [item] if item else []
+    if not wrong and not items:
+        wrong.append(f"{path}: no item; one line each below the header")
     if wrong:
         raise Problem("\n".join(wrong))
     return items
@@ -154,9 +147,7 @@ def _item(
     every = cell["scenario"] in ("both", "all")
     belongs = tuple(scenarios) if every else tuple(cell["scenario"].split())
     if not belongs or not set(belongs) <= set(scenarios):
-        wrong.append(
-            f"scenario: {cell['scenario']!r} is none of {', '.join(scenarios)}, both or all"
-        )
+        wrong.append(f"scenario: {cell['scenario']!r} is none of {', '.join(scenarios)}, both, all")
     if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", cell["id"]):
         wrong.append(f"id: {cell['id']!r} may have only a-z, 0-9 and single dots or hyphens")
     if not cell["name"]:
@@ -165,8 +156,18 @@ def _item(
     start, end = times["start"], times["end"]
     if isinstance(start, float) and isinstance(end, float) and end < start:
         wrong.append(f"end: month {end:g} is before start {start:g}")
-    if cell["category"] == "Opportunity" and (cell["cash"] != "no" or cell["line"] != "none"):
-        wrong.append("category: Opportunity is no cash and on no line: cash no, line none")
+    if cell["category"] == "Opportunity" and cell["cash"] != "no":
+        wrong.append("cash: Opportunity is no cash; write no")
+    if (cell["category"] == "Opportunity") != (cell["line"] == "none"):
+        wrong.append("line: Opportunity stands on line none, and nothing else does")
+    if cell["kind"] == "once":
+        wrong += [
+            f"{name}: an item that is paid once has none; empty it"
+            for name in ("ramp", "end", "fade")
+            if cell[name]
+        ]
+    if cell["fade"] and not cell["end"]:
+        wrong.append("fade: goes down after end, and end is empty; fill it in")
     if (cell["category"] == "CapEx") != (cell["line"] == "Capex"):
         wrong.append("line: CapEx stands on line Capex, and nothing else does")
     factors = _factors(cell["factors"], assumptions, wrong)
@@ -183,7 +184,7 @@ def _item(
                 f"{units.show(wanted)}"
             )
     if cell["growth"] and cell["growth"] not in assumptions:
-        wrong.append(f"growth: no assumption {cell['growth']!r}")
+        wrong.append(f"growth: the ledger has no row {cell['growth']!r}; add it or correct the id")
     elif cell["growth"] and units.parse(assumptions[cell["growth"]].unit) != units.parse("1/year"):
         wrong.append(
             f"growth: {cell['growth']} is in {assumptions[cell['growth']].unit}, not 1/year"
@@ -203,10 +204,16 @@ def _when(
     if text in assumptions:
         if units.parse(assumptions[text].unit) != units.parse("month"):
             wrong.append(f"{name}: {text} is in {assumptions[text].unit}, not months")
+        row = assumptions[text]
+        if isinstance(row, ledger.Row) and (row.low < 0 or row.high > months):
+            wrong.append(
+                f"{name}: {text} reaches from {row.low:g} to {row.high:g}, and what lies outside "
+                f"months 0 to {months} would not be counted"
+            )
         return text
-    if not text.isdigit() or int(text) > months:
+    if not re.fullmatch("[0-9]{1,4}", text) or int(text) > months:
         wrong.append(f"{name}: {text!r} is no month from 0 to {months}, and no id of the ledger")
-        return 0.0
+        return float("nan")  # before and after nothing: it is told once
     return float(text)
 
 
@@ -214,14 +221,24 @@ def _factors(
     text: str, assumptions: Mapping[str, HasUnit], wrong: list[str]
 ) -> tuple[tuple[str, int], ...]:
     """ "a * b / 1000" as pairs of an id or number and its power."""
+    if not text:
+        wrong.append("factors: empty; write ledger ids joined by * and /")
+        return ()
     parts = re.split(r"\s*([*/])\s*", text.strip())
     found = []
     for sign, name in zip(["*", *parts[1::2]], parts[::2], strict=True):
         number = re.fullmatch(r"\d+(\.\d+)?", name)
         if not number and name not in assumptions:
-            wrong.append(f"factors: no assumption {name!r}")
+            wrong.append(
+                f"factors: the ledger has no row {name!r}; "
+                + (
+                    "a sum is a derived row of its own"
+                    if re.search("[ ()+]", name)
+                    else "add it or correct the id"
+                )
+            )
         if number and not float(name):
-            wrong.append("factors: a factor of zero")
+            wrong.append("factors: a factor of zero; leave the item out")
         found.append((name, -1 if sign == "/" else 1))
     return tuple(found)
 
@@ -278,11 +295,13 @@ def after_tax(items: Sequence[Item], values: Values, plan: Plan) -> np.ndarray:
     capital = flows([i for i in cash if i.category == "CapEx"], values, plan.months)
     operating = flows([i for i in cash if i.category != "CapEx"], values, plan.months)
     tax = np.asarray(plan.tax, dtype=float)[..., None]
-    return capital + operating * (1 - tax) - tax * depreciation(capital, 12 * plan.life)
+    return capital + operating * (1 - tax) - tax * depreciation(capital, round(12 * plan.life))
 
 
 def depreciation(capital: np.ndarray, life: int) -> np.ndarray:
     """Straight-line from the month after each outlay, over `life` months; the rest in the last."""
+    if life < 1:
+        raise ValueError(f"a life of {life} months: at least one")
     charge = np.zeros_like(capital)
     last = capital.shape[-1] - 1
     for month in range(last + 1):
@@ -306,7 +325,7 @@ def chunks(values: Values, size: int = CHUNK) -> Iterator[Values]:
         return
     for start in range(0, count, size):
         some = slice(start, start + size)
-        yield {k: v[some] if np.ndim(v) else v for k, v in values.items()}  # type: ignore[index]
+        yield {k: v[some] if np.size(v) > 1 else v for k, v in values.items()}  # type: ignore[index]
 
 
 def present(costs: np.ndarray, rate: float | np.ndarray) -> np.ndarray:

@@ -8,7 +8,15 @@ from pathlib import Path
 from synthecon import Problem, paths
 from synthecon.economics import bill
 
-COPIED = ("rules.csv", "tags.csv", "levers.toml", "ledger.csv")
+COPIED = (
+    "rules.csv",
+    "tags.csv",
+    "levers.toml",
+    "ledger.csv",
+    "items.csv",
+    "sourcing.csv",
+    "components.csv",
+)
 MEANING: Mapping[str, Mapping[str, str]] = {
     "invoices.csv": {
         "date": "day of the invoice, 2026-01-31",
@@ -32,6 +40,49 @@ MEANING: Mapping[str, Mapping[str, str]] = {
         "month": "2026-01; each month of policy.toml once",
         "amount": "revenue of the month, 1234.56",
         "currency": "ISO code; must be that of policy.toml",
+    },
+}
+MODEL: Mapping[str, Mapping[str, str]] = {
+    "ledger.csv": {
+        "id": "a-z, 0-9, dots and hyphens; items and formulas use it",
+        "name": "what it is, for people",
+        "low": "a number; costs and prices are not negative",
+        "base": "what you expect",
+        "high": "low ≤ base ≤ high",
+        "distribution": "pert, triangular, uniform: all values lie from low to high; normal, "
+        "lognormal: base is the median, 95 % lie from low to high; fixed: all three are one number",
+        "unit": "words joined by - * /: USD/GPU-hour, hours/month, 1/year, share",
+        "currency": "ISO code where the unit has money in it, else empty",
+        "basis": "nominal or real, for money; for rates where it matters",
+        "period": "hour, day, month or year, where the unit has it; once for a single amount",
+        "source_type": "measured: from a record; invoice: from your own books; derived: a formula; "
+        "public, quote, expert, transfer; illustrative: nobody has checked it",
+        "source": "measured: cpu/LESSON/NOTEBOOK#NAME; invoice: audit#month.inference; derived: "
+        "a formula over ids, + - * / ( ), min(a, b), max(a, b), compound(a, b), blanks around "
+        "minus; public: the https:// address that was opened; else who said it",
+        "as_of": "day on which that was so, 2026-01-31",
+        "owner": "who answers for it",
+        "confidence": "high, medium or low; empty in a derived row",
+        "group": "rows that move together and how much, prices:0.6; or empty",
+        "note": "anything",
+    },
+    "items.csv": {
+        "id": "a-z, 0-9, dots and hyphens",
+        "name": "what is paid for",
+        "scenario": "status-quo, pipeline or both",
+        "category": "CapEx, OpEx, People or Opportunity",
+        "line": "of the profit and loss statement: COGS, R&D, S&M, G&A; Capex for CapEx, none for "
+        "Opportunity",
+        "cash": "yes, or no; Opportunity is never cash",
+        "kind": "once, or monthly",
+        "start": "first month, 0 is now; or the id of a ledger row in months",
+        "ramp": "months over which a monthly item comes up; empty: at once",
+        "end": "last full month; empty: the last of the model",
+        "fade": "months over which it goes down after end; empty: at once",
+        "factors": "ledger ids and numbers joined by * and /, together money (once) or money a "
+        "month (monthly); a sum is a derived row of the ledger",
+        "growth": "ledger id of a yearly rate, or empty",
+        "note": "anything",
     },
 }
 FOCUS_HELP = {
@@ -92,16 +143,27 @@ def help_text() -> str:
     lines = [
         "# Your case",
         "",
-        "Fill in the files, then run `make run CASE=this/folder`. Wrong rows are named, all at",
-        "once, with file, row and column. Rows count from 1 below the header.",
+        "Fill in the files, run `python -m synthecon ledger this/folder --update`, then",
+        "`make run CASE=this/folder`. Wrong rows are named, all at once, with file, row and",
+        "column. Rows count from 1 below the header; lines of ledger and items count it too.",
         "",
         "- `policy.toml`: who you are, which files, which classes, which limits.",
         "- `rules.csv`: ordered rules, the first that matches places a line. Conditions are",
         "  `field = a | b`, `field != a`, `field ~ regular expression`, `field is empty`,",
         "  joined by `and`.",
         "- `tags.csv`: how tags are spelt here; an empty value maps the key itself.",
-        "- `levers.toml`, `ledger.csv`: what could save money, and the assumptions behind it.",
+        "- `levers.toml`: what could save money. `ledger.csv`: the assumptions. `items.csv`: what",
+        "  the status quo and the pipeline cost, month by month.",
         "  **They start as those of a fictional company: replace every row marked illustrative.**",
+        "",
+        "When bills and payroll are in, `python -m synthecon ledger this/folder --update` writes",
+        "the rows of `ledger.csv` that come from your books (invoice) or from a record (measured),",
+        "and checks all of it. Rows of people's numbers are never touched.",
+        "",
+        "The ledger starts in USD. In another currency, write yours into `currency` and `unit` of",
+        "every row with money, and your own numbers. A price read in dollars may stay: add",
+        "a row in, say, EUR/USD, and multiply by it, as `case-tannhof/ledger.csv` does in",
+        "`unit.core-hour`. Each row that is still in the wrong currency is named.",
         "",
         "## bill/: FOCUS exports (1.0 to 1.4)",
         "",
@@ -112,7 +174,7 @@ def help_text() -> str:
             for c in bill.FOCUS
         ),
     ]
-    for file, fields in MEANING.items():
+    for file, fields in {**MEANING, **MODEL}.items():
         lines += ["", f"## {file}", "", "| column | meaning |", "|:--|:--|"]
         lines += [f"| {name} | {meaning} |" for name, meaning in fields.items()]
     return "\n".join(lines) + "\n"

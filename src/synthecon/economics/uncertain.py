@@ -6,6 +6,7 @@ points are a scrambled Sobol sequence: seeded, and far more even than random one
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -46,15 +47,9 @@ def law(row: Assumption) -> Law:
     if row.distribution == "lognormal":
         below, above = np.log(base / low) / Z, np.log(high / base) / Z
         return lambda z: base * np.exp(z * np.where(z < 0, below, above))
-    if row.distribution == "triangular":
-        known = stats.triang((base - low) / width, low, width)
-    elif row.distribution == "pert":
-        known = stats.beta(1 + 4 * (base - low) / width, 1 + 4 * (high - base) / width, low, width)
-    else:
+    if row.distribution not in ("pert", "triangular"):
         raise ValueError(f"{row.id}: unknown distribution {row.distribution!r}")
-    # A beta quantile costs a hundred times a lookup, and equal steps of the score need no search.
-    table = known.ppf(ndtr(np.linspace(-REACH, REACH, STEPS + 1)))
-    rise = np.append(np.diff(table), 0.0)
+    table, rise = _table(row.distribution, low, base, high)
 
     def look_up(z: np.ndarray) -> np.ndarray:
         place = (np.clip(z, -REACH, REACH) + REACH) * (STEPS / (2 * REACH))
@@ -62,6 +57,21 @@ def law(row: Assumption) -> Law:
         return table[step] + rise[step] * (place - step)
 
     return look_up
+
+
+@functools.lru_cache(maxsize=1024)
+def _table(
+    distribution: str, low: float, base: float, high: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Quantiles at equal steps of the normal score, and their rises.  A beta quantile costs a
+    hundred times a lookup, and equal steps need no search."""
+    width = high - low
+    if distribution == "triangular":
+        known = stats.triang((base - low) / width, low, width)
+    else:
+        known = stats.beta(1 + 4 * (base - low) / width, 1 + 4 * (high - base) / width, low, width)
+    table = known.ppf(ndtr(np.linspace(-REACH, REACH, STEPS + 1)))
+    return table, np.append(np.diff(table), 0.0)
 
 
 def quantile(row: Assumption) -> Callable[[np.ndarray], np.ndarray]:
@@ -139,13 +149,23 @@ def tornado(model: Model, rows: Mapping[str, Assumption]) -> list[Swing]:
     return sorted(swings, key=lambda s: (-s.width, s.id))
 
 
-def break_even(model: Model, rows: Mapping[str, Assumption], name: str) -> float | None:
-    """The value of one assumption, between low and high, at which the result is zero; the rest at
-    base.  None: it keeps its sign over the whole range."""
-    start = base(rows)
+def break_even(
+    model: Model,
+    rows: Mapping[str, Assumption],
+    name: str,
+    given: Mapping[str, float | np.ndarray] | None = None,
+) -> float | None:
+    """The value of one assumption, between low and high, at which the result is zero.
+
+    given: values of other assumptions, numbers or scenarios [S]; the rest stays at base.  With
+    scenarios it is the mean result that is zero.  None: the result has one sign at both ends.
+    """
+    start = {**base(rows), **(given or {})}
+    count = max(np.size(v) for v in start.values())
 
     def at(x: float) -> float:
-        return float(model({k: np.asarray([x if k == name else v]) for k, v in start.items()})[0])
+        values = {k: np.broadcast_to(v, count) for k, v in (start | {name: x}).items()}
+        return float(np.mean(model(values)))
 
     low, high = rows[name].low, rows[name].high
     if at(low) * at(high) > 0:
@@ -181,6 +201,31 @@ def sobol(
     )
     first, total = found.first_order.ravel(), found.total_order.ravel()
     return {k: (float(a), float(b)) for k, a, b in zip(keys, first, total, strict=True)}
+
+
+@dataclass(frozen=True)
+class Probability:
+    """A share of scenarios, and how well it is known.  error: half a 95 % interval over repeated
+    scramblings: what more scenarios would still change, and nothing about the assumptions."""
+
+    value: float
+    error: float
+
+
+def probability(runs: Sequence[np.ndarray]) -> Probability:
+    """How likely a result above zero is.  runs: results [S] of draws with different seeds, each a
+    scrambling of its own; Student's t over the runs.
+
+    Raises:
+        ValueError: fewer than two runs.
+
+    Source: Owen, Monte Carlo theory, methods and examples, ch. 17 (randomised QMC).
+    """
+    if len(runs) < 2:
+        raise ValueError("an error needs two runs at least, each with a seed of its own")
+    shares = np.array([np.mean(run > 0) for run in runs])
+    half = stats.t.ppf(0.975, len(runs) - 1) * shares.std(ddof=1) / np.sqrt(len(runs))
+    return Probability(float(shares.mean()), float(half))
 
 
 def perfect_information(results: np.ndarray) -> float:

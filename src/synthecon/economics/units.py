@@ -28,8 +28,10 @@ def parse(text: str) -> Unit:
     for sign, part in re.findall(r"(^|[*/])([^*/]*)", text.strip()):
         for word in part.split("-"):
             word = word.strip()
-            if not re.fullmatch(r"[A-Za-z0-9 .%]*", word):
-                raise UnitError(f"{text!r} is no unit: words joined by * and - and /")
+            if not re.fullmatch(r"[A-Za-z0-9 .%]+", word) and text.strip():
+                raise UnitError(
+                    f"{text!r} is no unit: write words joined by * - or /, a currency by its code"
+                )
             if word not in PURE:
                 powers[_singular(word)] += -1 if sign == "/" else 1
     return {word: n for word, n in sorted(powers.items()) if n}
