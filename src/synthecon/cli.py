@@ -20,7 +20,8 @@ PASSED_ON = ("lab", "labs", "ledger", "model", "trace", "bench", "mutate")
 
 
 def run(options: Options) -> int:
-    from synthecon import plan, runner, site
+    from synthecon import checks, plan, runner, site
+    from synthecon.economics import workbook
 
     if options.case:
         from synthecon import company
@@ -36,6 +37,8 @@ def run(options: Options) -> int:
     print(f"records: {paths.out() / 'results'}")
     # The book shows committed records, which a profile or a run of one's own does not touch.
     if not options.no_book and options.profile == "cpu" and not options.parameter:
+        for folder in checks.CASES:
+            workbook.main([str(paths.root() / folder)])
         print("building the book", flush=True)
         print(f"site: {site.build()}")
     return 0

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from synthecon import Problem, notebooks, paths, plan, runner
-from synthecon.economics import audit, case, model, report
+from synthecon.economics import audit, case, model, report, workbook
 
 PARAMETER = "company"
 
@@ -31,7 +31,8 @@ def run(folder: Path, *, workers: int = 2) -> Iterator[str]:
     if not (folder / "items.csv").exists():
         yield f"{folder}: no items.csv, so no three-year model; `audit --template` shows one"
         return
-    model.load(folder, fresh=True)
+    book = workbook.build(model.load(folder, fresh=True))
+    yield f"workbook: {paths.write_atomic(out / 'model.xlsx', book.bytes())}"
     inside = folder.is_relative_to(paths.root().resolve())
     given = folder.relative_to(paths.root().resolve()).as_posix() if inside else str(folder)
     wanted = [n for n in notebooks.names() if PARAMETER in notebooks.expected(n, "cpu", "")]

@@ -75,6 +75,11 @@ def build(
     )  # fmt: skip
 
 
+def location(folder: Path) -> Path:
+    """Where the workbook of a case folder goes."""
+    return paths.out() / "board" / folder.resolve().name / "model.xlsx"
+
+
 def main(arguments: Sequence[str]) -> int:
     """`synthecon model`: write the workbook.  Exit code 1: a check failed."""
     parser = argparse.ArgumentParser(
@@ -86,7 +91,7 @@ def main(arguments: Sequence[str]) -> int:
     folder = options.folder or paths.root() / "case"
     found = model.load(folder)
     book = build(found)
-    out = options.out or paths.out() / "board" / folder.resolve().name / "model.xlsx"
+    out = options.out or location(folder)
     for key, name in MEASURES.items():
         print(f"{name}: {outcome.text(book.result.measures[key], key, found.currency)}")
     failed = book.failed()
