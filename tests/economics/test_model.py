@@ -339,7 +339,7 @@ def test_the_command_says_which_class_the_items_miss(mine, capsys):
     [
         (
             lambda f: remove(f, "finance.tax"),
-            "there is no row 'finance.tax' with numbers of its own; add it, in share",
+            "no row 'finance.tax' with numbers of its own; add it, in share",
         ),
         (
             lambda f: edit(f, "finance.tax", unit="1/year"),

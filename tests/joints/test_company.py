@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -35,6 +36,8 @@ def test_without_items_the_audit_alone_is_made(folder):
 
 def test_every_notebook_about_a_company_runs_on_the_folder(folder, monkeypatch):
     monkeypatch.setattr(company.model, "load", lambda folder, fresh: None)
+    book = SimpleNamespace(bytes=lambda: b"a workbook")
+    monkeypatch.setattr(company.workbook, "build", lambda found: book)
     asked = []
 
     def run(jobs, workers):

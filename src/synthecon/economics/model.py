@@ -160,7 +160,7 @@ def _needed(path: Path, book: ledger.Book) -> list[str]:
     for name, unit in NEEDED.items():
         row = book.rows.get(name)
         if row is None:
-            wrong.append(f"{path}: there is no row {name!r} with numbers of its own; add it, in {unit}")
+            wrong.append(f"{path}: no row {name!r} with numbers of its own; add it, in {unit}")
         elif units.parse(row.unit) != units.parse(unit):
             wrong.append(f"{path}, {name}, unit: {row.unit!r}, but it must be {unit!r}")
         elif unit == "share" and not 0 <= row.low <= row.high < 1:
