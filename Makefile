@@ -15,6 +15,9 @@ test: $(READY)  ## the whole check: lint, unit tests, notebooks, site
 book: $(READY)  ## build and check the site from the committed notebooks and records
 	$(SYNTHECON) book
 
+board: $(READY)  ## write memo, press release, deck, dashboard and workbook; CASE=folder: yours
+	$(SYNTHECON) board $(if $(CASE),"$(CASE)")
+
 lab: $(READY)  ## open JupyterLab
 	$(SYNTHECON) lab
 
@@ -37,4 +40,4 @@ $(READY): requirements.lock pyproject.toml
 	.venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps -e .
 	@touch $@
 
-.PHONY: help run test book lab refresh bench clean
+.PHONY: help run test book board lab refresh bench clean

@@ -433,15 +433,15 @@ def boards(rng):
     return [
         (some, good, -0.4 * limit, limit),
         (some, good, -1.4 * limit, limit),
-        (0.55, good, -0.4 * limit, limit),
+        (0.45, good, -0.4 * limit, limit),
         (some, -0.1 * good, -0.4 * limit, limit),
         (0.0, -good, -1.1 * limit, limit),
-        (0.7, 1.0, -limit, limit),
+        (0.6, 1.0, -limit, limit),
     ]
 
 
 def recommend(probability, expected, trough, limit):
-    good = probability >= 0.7 and expected > 0 and -trough <= limit
+    good = probability >= 0.6 and expected > 0 and -trough <= limit
     return "pivot" if good else "status quo"
 
 
@@ -450,12 +450,48 @@ def expectation_alone(probability, expected, trough, limit):
 
 
 def cash_forgotten(probability, expected, trough, limit):
-    return "pivot" if probability >= 0.7 and expected > 0 else "status quo"
+    return "pivot" if probability >= 0.6 and expected > 0 else "status quo"
 
 
 def any_of_them(probability, expected, trough, limit):
-    good = probability >= 0.7 or expected > 0
+    good = probability >= 0.6 or expected > 0
     return "pivot" if good and -trough <= limit else "status quo"
+
+
+def strictly(probability, expected, trough, limit):
+    good = probability > 0.6 and expected > 0 and -trough < limit
+    return "pivot" if good else "status quo"
+
+
+def from_month_nought(operating, equipment, tax, life):
+    flows = np.asarray(no_shield(operating, equipment, tax, life))
+    flows[:life] -= tax * equipment / life
+    return flows.tolist()
+
+
+def over_all_months(operating, equipment, tax, life):
+    return after_tax(operating, equipment, tax, MONTHS)
+
+
+def counted_from_one(flows):
+    trough, month = j_curve(flows)
+    return trough, month if month is None else month + 1
+
+
+def a_positive_trough(flows):
+    trough, month = j_curve(flows)
+    return -trough, month
+
+
+def by_whole_years(flows, rate):
+    return sum(f / (1 + rate) ** (t // 12) for t, f in enumerate(flows))
+
+
+def from_next_month(amount, growth, course):
+    return [
+        amount * share * (1 + growth) ** ((t - 1) / 12)
+        for t, share in enumerate(course)
+    ]
 
 
 EXERCISES = [
@@ -496,8 +532,8 @@ EXERCISES = [
         inputs=courses,
         hints=(
             "Two straight lines, and the lower of them: one comes up, one goes down.",
-            "Up: (t − start + 1) / ramp, at least 0, at most 1. Beware of a ramp of 0.",
-            "Down: 1 − (t − end) / (fade + 1), within 0 and 1. Month 0 is nothing.",
+            "Up: one step of 1/ramp in month start, two in the next, at most 1. Beware of a ramp of 0.",
+            "Down: in month end it is still 1, in month end + fade + 1 it is 0. Month 0 is nothing.",
         ),
         wrong=(
             Wrong(
@@ -525,7 +561,7 @@ EXERCISES = [
         inputs=amounts,
         hints=(
             "The growth is yearly and compounds; month t lies t/12 years ahead.",
-            "Each month: amount × its share of the course × (1 + growth) to the power t/12.",
+            "After twelve months the factor must be exactly 1 + growth, after six its square root.",
         ),
         wrong=(
             Wrong(
@@ -539,6 +575,10 @@ EXERCISES = [
             Wrong(
                 by_steps,
                 "The price jumps once a year; it should rise month by month.",
+            ),
+            Wrong(
+                from_next_month,
+                "Today is month 0: in month t, t/12 years have passed.",
             ),
             Wrong(
                 yearly_in_a_month, "You applied the yearly rate every month."
@@ -570,6 +610,14 @@ EXERCISES = [
                 "Depreciation is no payment. The outlay in month 0 is.",
             ),
             Wrong(
+                from_month_nought,
+                "Depreciation begins in month 1, not with the payment.",
+            ),
+            Wrong(
+                over_all_months,
+                "It is depreciated over `life` months, not over all 36.",
+            ),
+            Wrong(
                 both_ways,
                 "The equipment is paid twice: as an outlay and as depreciation.",
             ),
@@ -599,6 +647,10 @@ EXERCISES = [
                 "You discounted each month by a whole year's rate.",
             ),
             Wrong(
+                by_whole_years,
+                "You discount by whole years: each month has its own factor.",
+            ),
+            Wrong(
                 not_discounted,
                 "That is the sum; money that comes later is worth less.",
             ),
@@ -626,6 +678,14 @@ EXERCISES = [
             Wrong(
                 month_of_the_trough,
                 "That is the month in which the sum is lowest.",
+            ),
+            Wrong(
+                counted_from_one,
+                "The first flow is month 0: you count from one.",
+            ),
+            Wrong(
+                a_positive_trough,
+                "The lowest running sum is negative: give it as it is.",
             ),
             Wrong(
                 end_for_never,
@@ -692,7 +752,7 @@ EXERCISES = [
         inputs=swings,
         hints=(
             "What counts is how far apart the two ends are, whichever is the better one.",
-            "Sort the ids by |NPV at high − NPV at low|, widest first, and take three.",
+            "The width of a bar has no sign: a cost has its good end at low.",
         ),
         wrong=(
             Wrong(
@@ -751,7 +811,10 @@ EXERCISES = [
             ),
             Wrong(
                 cash_forgotten,
-                "The company must live through the trough: the limit is missing.",
+                "The limit does not bind: is it missing, or is a sign turned? The trough is negative.",
+            ),
+            Wrong(
+                strictly, "At least, and within: the limit itself still passes."
             ),
             Wrong(
                 any_of_them, "Both must hold: likely *and* worth it on average."

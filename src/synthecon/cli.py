@@ -16,7 +16,7 @@ from synthecon import Problem, paths
 
 Options = argparse.Namespace
 # commands that read their own arguments
-PASSED_ON = ("lab", "labs", "ledger", "model", "trace", "bench", "mutate")
+PASSED_ON = ("lab", "labs", "ledger", "model", "trace", "board", "bench", "mutate")
 
 
 def run(options: Options) -> int:
@@ -217,8 +217,10 @@ def parser() -> argparse.ArgumentParser:
     add("ledger", books, "check a case's ledger and items; renew measured rows", "ledger --update")
     model = elsewhere("synthecon.economics.workbook")
     add("model", model, "write the three-year model as a workbook", "model case-tannhof")
-    trace = elsewhere("synthecon.economics.trace")
+    trace = elsewhere("synthecon.strategy.traced")
     add("trace", trace, "follow a number from its source to where it shows", "trace finance.wacc")
+    papers = elsewhere("synthecon.strategy.board")
+    add("board", papers, "write memo, deck, dashboard and workbook", "board case-tannhof")
     bench = elsewhere("synthecon.physics.bench")
     add("bench", bench, "time the training engine against the textbook loop", "bench --help")
     mutants = elsewhere("synthecon.mutate")

@@ -67,6 +67,14 @@ ROWS = [
     row("hours.cashable", 3, unit="hours/month"),
     row("late", 7, unit="USD/month"),
 ]
+OTHERS = [
+    row("cost.distil.month", 30, unit="USD/month"),
+    row("cost.expert.month", 60, unit="USD/month"),
+    row("price.label-hour", 20, unit="USD/hour"),
+    row("payroll.training", 800, unit="USD/month", source="invoice"),
+    row("hours.training", 8, unit="hours/month", source="invoice"),
+    row("payroll.idle", 0, unit="USD/month", source="invoice"),
+]
 DERIVED = [
     derived("cost.student", "bill.inference * share.student", "USD/month"),
     derived("hours.reallocated", "hours.saved - hours.cashable", "hours/month"),
@@ -111,8 +119,13 @@ def test_a_row_for_another_question_changes_no_scenario():
         compare.focus(a_model([*ROWS, *(r for r in asked if r.id != "price.label-hour")]))
 
 
-def test_what_is_paid_now_is_in_the_first_year():
-    assert compare.years(np.array([5.0, *[1] * 12, *[2] * 24])).tolist() == [17, 24, 24]
+def test_what_is_paid_now_is_in_the_first_year_or_apart():
+    flow = np.array([5.0, *[1] * 12, *[2] * 24])
+    assert compare.years(flow).tolist() == [17, 24, 24]
+    assert compare.years(np.stack([flow, 2 * flow]), day=True).tolist() == [
+        [5, 12, 24, 24],
+        [10, 24, 48, 48],
+    ]
 
 
 @EACH
@@ -138,6 +151,16 @@ def test_the_statement_ends_in_the_cash_of_the_model(values):
     assert found.capital[..., 0] == pytest.approx(240) and not found.capital[..., 1:].any()
 
 
+def test_the_day_of_the_decision_is_a_year_of_its_own():
+    apart, found = (compare.statement(M, BASE, day=day) for day in (True, False))
+    assert apart.cash[0] == pytest.approx(-240) and apart.capital.tolist() == [240, 0, 0, 0]
+    for field in ("ebitda", "depreciation", "ebit", "tax", "cash"):
+        flow = getattr(apart, field)
+        assert [flow[0] + flow[1], *flow[2:]] == pytest.approx(getattr(found, field).tolist())
+    parts = compare.split(M, BASE, "pipeline", "category", day=True)
+    assert parts["CapEx"].tolist() == [240, 0, 0, 0] and parts["People"][0] == 0
+
+
 def test_the_statement_by_hand():
     found = compare.statement(M, M.base(**{"growth.inference": 0.0, "growth.wage": 0.0}))
     year = 12 * (100 - 50 - 150 - 19)
@@ -160,6 +183,19 @@ def test_the_margin_by_hand():
     assert compare.cogs(M, values, "pipeline") == pytest.approx(np.full(3, 12 * 69.0))
 
 
+def test_the_margin_without_a_student_by_hand():
+    more = [
+        item("quo.data", QUO, "OpEx", "COGS", (("cost.expert.month", 1),)),
+        item("pipe.distil", PIPE, "People", "COGS", (("cost.distil.month", 1),)),
+        item("pipe.review", PIPE, "People", "R&D", (("cost.expert.month", 1),)),
+    ]
+    both = a_model([*ROWS, *OTHERS], items=[*ITEMS, *more])
+    values = both.base(**{"growth.inference": 0.0, "growth.wage": 0.0})
+    alone = compare.margin_points(both, values, chosen=compare.without_student(both))
+    assert alone == pytest.approx(100 * (60 - 19) / 1000)
+    assert compare.margin_points(both, values) == pytest.approx(100 * (160 - 50 - 19 - 30) / 1000)
+
+
 def test_a_cut_by_half_buys_the_time_in_which_spend_doubles():
     values = M.base(**{"growth.inference": 0.5})
     doubling = 12 * math.log(2) / math.log(1.5)
@@ -177,6 +213,36 @@ def test_hours_begin_with_the_fade_and_wages_cancel():
     assert found["saved"] == pytest.approx(found["cashable"] + found["reallocated"])
     spent = found["spent"]
     assert spent[:3] == pytest.approx([0, 10.2, 0.2]) and spent[36] == pytest.approx(0.2)
+
+
+def test_whose_hours_are_spent():
+    review = item("pipe.review", PIPE, "People", "R&D", (("cost.expert.month", 1),))
+    more = [
+        replace(review, growth="growth.wage"),
+        item("pipe.law", PIPE, "People", "G&A", (("cost.run", 1),)),
+        item("pipe.rent", PIPE, "OpEx", "R&D", (("cost.run", 1),)),
+    ]
+    both = a_model([*ROWS, *OTHERS], items=[*ITEMS, *more])
+    found = compare.hours(both, both.base())
+    assert found["review"][1:] == pytest.approx(np.full(36, 3.0))
+    assert found["spent"] == pytest.approx(compare.hours(M, BASE)["spent"])
+    assert not found["engineers"].any()
+
+
+def test_engineers_get_back_what_their_payroll_falls_by():
+    quo = item("quo.train", QUO, "People", "R&D", (("payroll.training", 1),), growth="growth.wage")
+    part = (("payroll.training", 1), ("share.student", 1))
+    less = replace(quo, id="pipe.train", scenario=PIPE, factors=part)
+    found = compare.focus(
+        a_model(
+            [*ROWS, *OTHERS, row("finance.inflation", 0.02)],
+            items=[*ITEMS, quo, less],
+        )
+    )
+    assert compare.hours(found, found.base())["engineers"] == pytest.approx([0.0, *[4.0] * 36])
+    some = found.draw(4, 1)
+    back = compare.hours(found, some)["engineers"]
+    assert back[:, 36] == pytest.approx(8 * (1 - some["share.student"]))
 
 
 def test_scramblings_are_draws_of_their_own():
@@ -267,6 +333,38 @@ def test_rows_that_move_together_count_as_the_weakest():
     assert (found["sourced"], found["transferred"]) == pytest.approx((0.5, 0.5), abs=0.02)
     with pytest.raises(ValueError, match="nothing varies"):
         compare.doubt(a_model(rows, [], []), lambda v: 0 * v["a"], 8, seed=2)
+
+
+def test_indices_of_a_product_against_the_closed_form():
+    used = item("x", PIPE, "OpEx", "COGS", (("a", 1), ("b", 1), ("c", 1)))
+    rows = [*KIND_ROWS, row("unused", 0, 1, 2)]
+    found = compare.sobol(
+        a_model(rows, [], [used]), lambda v: v["a"] * v["b"] + 3 * v["c"], 2**11, 4, seed=2
+    )
+    a, b, c = (2.0, 1 / 3), (5.0, 4 / 3), 1 / 3
+    alone = {"a": b[0] ** 2 * a[1], "b": a[0] ** 2 * b[1], "c": 9 * c}
+    shared = a[1] * b[1]
+    whole = sum(alone.values()) + shared
+    assert found.keys() == alone.keys()
+    for key, index in found.items():
+        assert index.first.value == pytest.approx(alone[key] / whole, abs=0.01)
+        total = alone[key] + (shared if key != "c" else 0)
+        assert index.total.value == pytest.approx(total / whole, abs=0.01)
+        assert 0 < index.total.high - index.total.low < 0.06 and index.first.n == 4
+    with pytest.raises(ValueError, match="nothing varies"):
+        compare.sobol(a_model(rows, [], [used]), lambda v: 0 * v["a"], 8, 2, seed=2)
+
+
+def test_a_group_is_frozen_whole_and_with_its_own_correlation():
+    rows = [row(n, -1.96, 0.0, 1.96, group=g, law="normal")
+            for n, g in (("a", "same:0.5"), ("b", "same:0.5"), ("c", ""))]  # fmt: skip
+    used = item("x", PIPE, "OpEx", "COGS", (("a", 1), ("b", 1), ("c", 1)))
+    found = compare.sobol(
+        a_model(rows, [], [used]), lambda v: v["a"] + v["b"] + v["c"], 2**11, 4, seed=2
+    )
+    assert found["same"].first.value == pytest.approx(3 / 4, abs=0.01)  # 1 would give 4/5
+    assert found["same"].total.value == pytest.approx(3 / 4, abs=0.01)
+    assert found["c"].total.value == pytest.approx(1 / 4, abs=0.01)
 
 
 def subsets(players):

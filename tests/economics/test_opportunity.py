@@ -270,7 +270,7 @@ def test_what_an_option_refuses():
 # -- Apart from the cash
 
 PLAN = tco.Plan(36, 0.1, 0.25, 3)
-VALUES = {"fee": 30.7, "build": 1000.1, "late": 77.3, "growth": 0.03}
+VALUES = {"fee": 30.7, "build": 1000.1, "late": 77.3, "wrong": 11.9, "growth": 0.03}
 
 
 def item(name, scenario, factor, **change):
@@ -290,6 +290,7 @@ ITEMS = [
     item("freed", ("pipeline",), "fee", category="People", line="none", cash=False),
     item("late", ("status-quo",), "late", **APART),
     item("later", ("status-quo",), "late", kind="once", start=7.5, **APART),
+    item("worse", ("pipeline",), "wrong", start=4.0, **APART),
 ]
 
 
@@ -320,10 +321,19 @@ def test_a_leak_is_found(id, change, told):
     assert told in failing(leaky)
 
 
-def test_a_model_without_opportunity_items_proves_nothing():
-    assert failing([i for i in ITEMS if i.category != "Opportunity"]) == [
-        "the opportunity view itself became tenfold"
-    ]
+@pytest.mark.parametrize(
+    "empty", [["status-quo"], ["pipeline"], ["status-quo", "pipeline"]], ids="-".join
+)
+def test_a_model_without_opportunity_items_on_a_side_proves_nothing(empty):
+    left = [i for i in ITEMS if i.category != "Opportunity" or i.scenario[0] not in empty]
+    assert failing(left) == [f"{s}: the opportunity view itself became tenfold" for s in empty]
+
+
+@pytest.mark.parametrize("id", ["late", "worse"])
+def test_a_leak_is_found_on_either_side(id):
+    leaky = [replace(i, cash=True) if i.id == id else i for i in ITEMS]
+    side = next(i for i in ITEMS if i.id == id).scenario[0]
+    assert f"{side}: cash after tax, every month" in failing(leaky)
 
 
 def test_tenfold_touches_opportunity_alone():
@@ -348,8 +358,27 @@ def test_the_views_by_hand():
     )
     cash = 33 * 30.7 + 1000.1
     assert found["pipeline"] == pytest.approx(
-        {"cash": cash, "capacity": 36 * 30.7, "opportunity": 0, "total": cash + 36 * 30.7}
-    )
+        {
+            "cash": cash, "capacity": 36 * 30.7, "opportunity": 33 * 11.9,
+            "total": cash + 36 * 30.7 + 33 * 11.9,
+        }
+    )  # fmt: skip
+
+
+def test_both_sides_by_hand():
+    monthly = cashflow.per_period(0.1, 12)
+
+    def paid(first, amount):
+        return cashflow.npv(monthly, [0.0] * first + (37 - first) * [amount])
+
+    avoided, created = opportunity.sides(ITEMS, VALUES, PLAN)
+    once = 77.3 * ((1 + monthly) ** -7.5)
+    assert float(created) == pytest.approx(paid(4, 11.9))
+    assert float(avoided) == pytest.approx(paid(1, 77.3) + once, rel=1e-3)
+    either = [*ITEMS, item("always", ("status-quo", "pipeline"), "late", **APART)]
+    more = opportunity.sides(either, VALUES, PLAN)
+    assert float(more[0] - more[1]) == pytest.approx(float(avoided - created))
+    assert float(more[0] - avoided) == pytest.approx(paid(1, 77.3))
 
 
 def test_worth_is_a_present_value():
@@ -380,3 +409,22 @@ def test_the_companies_keep_them_apart(company):
         [i for i in m.items if i.id in ONCE], base, m.months
     )["status-quo"]["opportunity"]  # fmt: skip
     assert shown == pytest.approx(one)  # each is counted once, whatever the month
+
+
+@pytest.mark.parametrize("company", ["case", "case-tannhof"])
+def test_what_the_companies_charge_the_pipeline_for_its_errors(company):
+    m = model.load(paths.root() / company, check_sources=False)
+    v = m.base()
+    point = v["transfer.points-lost"] * float(
+        opportunity.point_value(v["opportunity.decisions"], v["opportunity.error-cost"])
+    )
+    student = point * v["measured.points-student"] * v["transfer.distil-inference"]
+    hidden = point * v["measured.points-hidden"] * v["share.hidden-year"]
+    plan = m.plan(v)
+    last = {
+        name: float(tco.flows([i for i in m.items if i.id == name], v, m.months)[-1])
+        for name in ("opportunity.student-errors", "opportunity.hidden-changes")
+    }
+    assert list(last.values()) == pytest.approx([student, hidden])
+    created = float(opportunity.sides(m.items, v, plan)[1])
+    assert created == pytest.approx(float(opportunity.worth(m.items, list(last), v, plan)))

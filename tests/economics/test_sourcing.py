@@ -12,7 +12,7 @@ import pytest
 import pyxirr
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import optimize
+from scipy import optimize, special
 
 from synthecon import paths
 from synthecon.economics import accounts, figures_sourcing, formula, ledger, service, sourcing, tco
@@ -83,6 +83,22 @@ def test_the_last_own_machine_is_busier_than_the_break_even():
     busy = [sum(min(max(x - k, 0), 1) for x in loads) / len(loads) for k in range(10)]
     assert busy[own - 1] > even >= busy[own]
     assert own == 2
+
+
+@given(st.floats(1, 12))
+def test_a_day_has_the_peak_that_is_asked_for_and_one_peak(peak):
+    day = sourcing.day(peak)
+    assert len(day) == 24 and sum(day) / 24 == pytest.approx(1)
+    assert day[0] == max(day) == pytest.approx(peak)
+    assert day[1:13] == sorted(day[1:13], reverse=True) and day[1:] == pytest.approx(day[:0:-1])
+
+
+def test_a_day_is_the_curve_of_von_mises():
+    hours = 2 * np.pi * np.arange(24) / 24
+    # Over 24 hours the mean of exp(s cos) is the Bessel function I₀(s), to many digits
+    peak = np.exp(1.5) / special.iv(0, 1.5)
+    wanted = np.exp(1.5 * np.cos(hours)) / special.iv(0, 1.5)
+    assert sourcing.day(peak) == pytest.approx(wanted.tolist())
 
 
 def test_up_to_the_lock_in_price_staying_is_cheaper():
@@ -163,9 +179,11 @@ def test_the_plans_of_the_cases_are_straight_lines_that_cross_where_the_formula_
     plan = tco.Plan(36, start["finance.wacc"], start["finance.tax"], start["finance.capex-life"])
 
     def cost(name, volume):
-        values = {**start, "volume.requests": volume}
+        decisions = volume * start["unit.thousand"] / start["volume.requests-per-decision"]
+        values = {**start, "opportunity.decisions": decisions}
         for row in book.derived.values():
             values[row.id] = formula.evaluate(row.formula, values)
+        assert values["volume.requests"] == pytest.approx(volume)
         return float(tco.present(tco.after_tax(tco.of(items, name), values, plan), plan.rate))
 
     lines = [Line(p, cost(p, 0.0), cost(p, 1.0) - cost(p, 0.0)) for p in plans]
@@ -189,6 +207,7 @@ def test_the_plans_of_the_cases_are_straight_lines_that_cross_where_the_formula_
         (lambda: sourcing.hybrid_cost([], 1, 1, 1), "at least one hour"),
         (lambda: sourcing.hybrid_cost([-1], 1, 1, 1), "none of them negative"),
         (lambda: sourcing.own_machines([1], 1, 0), "renting is free"),
+        (lambda: sourcing.day(0.9), "the busiest hour is"),
         (lambda: sourcing.lock_in_price(1, 1, 0, 1), "needs a volume"),
         (lambda: System(0, 1), "must be positive hours"),
         (lambda: System(1, 1, 0), "needs a replica"),

@@ -360,3 +360,41 @@ def test_replies_travel():
     for coded in (3, {}, {"value": 3}, {"value": {}, "error": "", "gradient": None}):
         with pytest.raises(ValueError):
             decode_reply(coded)
+
+
+# ---- lists of numbers
+
+
+LONG = Exercise(
+    "long",
+    minutes=2,
+    difficulty="easy",
+    oracle=lambda n: [0.0] * 8 + [n],
+    inputs=lambda rng: [(float(x),) for x in rng.uniform(1, 9, 4)],
+    hints=("One.", "Two."),
+    wrong=(
+        Wrong(lambda n: [n] * 9, "Everywhere."),
+        Wrong(lambda n: [n] + [0.0] * 8, "At the wrong end."),
+    ),
+)
+
+
+def long_verdict(answer):
+    questions = LONG.questions(3)
+    return judge(LONG, questions, replies(answer, questions))
+
+
+def test_an_array_passes_for_a_list_of_numbers():
+    assert long_verdict(lambda n: np.array([0.0] * 8 + [n])).right
+    assert not long_verdict(lambda n: np.array([[0.0] * 8 + [n]])).right
+
+
+def test_of_long_lists_the_entry_that_differs_is_shown():
+    told = long_verdict(lambda n: [0.0] * 8 + [n + 1])
+    assert told.expected.endswith("at [8]")
+    assert float(told.given) == pytest.approx(float(told.expected.split()[0]) + 1, rel=1e-4)
+
+
+def test_a_wrong_number_of_entries_and_a_turned_sign_are_told():
+    assert long_verdict(lambda n: [0.0] * 7 + [n]).cause == "9 entries are wanted, you gave 8"
+    assert long_verdict(lambda n: [0.0] * 8 + [-n]).cause == "the sign is turned round"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
 from synthecon import Problem, cli, notebooks, paths
 from synthecon.labs import derive, exercises, prove
@@ -324,10 +325,14 @@ def test_a_lab_that_is_not_proven_exits_with_1(labs, capsys):
 def test_the_labs_of_this_playbook_are_what_their_solutions_derive():
     assert len(exercises.names()) >= 2
     assert derive.differences() == []
+    # Each belongs to a module: its notebook's, or one of its own.
+    lessons = yaml.safe_load((paths.root() / "book" / "syllabus.yml").read_text(encoding="utf-8"))
+    modules = [m for lesson in lessons for m in lesson["modules"]]
+    known = {m.get("lab") or m.get("notebook") for m in modules}
     for name in exercises.names():
         lab = json.loads(derive.lab_path(name).read_text(encoding="utf-8"))
-        assert lab["metadata"]["synthecon"]["minutes"] <= 60
-        assert (paths.root() / "notebooks" / f"{name}.ipynb").is_file()
+        assert lab["metadata"]["synthecon"]["minutes"] <= 90
+        assert name in known
 
 
 @pytest.mark.parametrize("name", exercises.names())

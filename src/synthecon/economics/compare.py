@@ -25,11 +25,21 @@ Chosen = Callable[[tco.Item], bool]
 
 
 ASKED = (
-    "bill.inference", "finance.inflation", "growth.inference", "growth.labels", "growth.revenue",
-    "hours.cashable", "hours.reallocated", "hours.saved", "price.engineer-hour", "price.label-hour",
-    "revenue.month", "time.cutover", "time.fade",
+    "bill.inference", "cost.distil.month", "finance.inflation", "growth.inference", "growth.labels",
+    "growth.revenue", "hours.cashable", "hours.reallocated", "hours.saved", "price.engineer-hour",
+    "price.label-hour", "revenue.month", "time.cutover", "time.fade",
 )  # fmt: skip
 """What the measures below ask of a ledger, beside what its items rest on."""
+
+STUDENT = ("bill.inference", "cost.distil.")
+"""What an item rests on that is there only where a student answers."""
+
+LABEL_WORK = ("payroll.labelling",)
+REVIEW = ("cost.expert.", "cost.labels.month")
+"""Pay for people who label and review: on today's payroll, and newly for the pipeline."""
+
+COUNSEL = ("payroll.data-acquisition",)
+"""Pay for licences and data compliance: neither label work nor an engineer's."""
 
 
 def focus(model: Model) -> Model:
@@ -45,7 +55,8 @@ def focus(model: Model) -> Model:
         path = model.folder / "ledger.csv"
         raise Problem("\n".join(f"{path}: there is no row {name!r}" for name in missing))
     lean = replace(model, items=[item for item in model.items if item.cash])
-    ids = ancestors({*lean.used, *ASKED}, model.derived)
+    paid = {f"hours.{n.removeprefix('payroll.')}" for n in lean.used if n.startswith("payroll.")}
+    ids = ancestors({*lean.used, *ASKED, *paid & known}, model.derived)
     return replace(
         lean,
         rows={name: row for name, row in model.rows.items() if name in ids},
@@ -56,23 +67,31 @@ def focus(model: Model) -> Model:
 # -- Money by year --------------------------------------------------------------------------------
 
 
-def years(flow: np.ndarray) -> np.ndarray:
-    """Sums of twelve months: [..., 37] -> [..., 3].  What is paid now (month 0) is in year 1."""
+def years(flow: np.ndarray, *, day: bool = False) -> np.ndarray:
+    """Sums of twelve months: [..., 37] -> [..., 3].  What is paid now (month 0) is in year 1.
+
+    day: keep it apart instead, as year 0, the day of the decision: [..., 4], as in the workbook.
+    """
     months = flow[..., 1:].reshape(*flow.shape[:-1], -1, YEAR).sum(-1)
+    if day:
+        return np.concatenate([flow[..., :1], months], -1)
     months[..., 0] += flow[..., 0]
     return months
 
 
-def split(model: Model, values: Values, scenario: str, field: str) -> dict[str, np.ndarray]:
+def split(
+    model: Model, values: Values, scenario: str, field: str, *, day: bool = False
+) -> dict[str, np.ndarray]:
     """Cash cost of a scenario before tax, a year, by an item's `category` or `line`.
 
-    Items that are no cash are left out: they stand in no total.
+    Items that are no cash are left out: they stand in no total.  day: see `years`.
     """
     items = [item for item in tco.of(model.items, scenario) if item.cash]
     names = dict.fromkeys(getattr(item, field) for item in items)
     return {
         name: years(
-            tco.flows([i for i in items if getattr(i, field) == name], values, model.months)
+            tco.flows([i for i in items if getattr(i, field) == name], values, model.months),
+            day=day,
         )
         for name in names
     }
@@ -86,7 +105,8 @@ def not_cash(model: Model, values: Values, scenario: str) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Statement:
-    """What the pivot changes in the accounts, a year: each [3], a gain is positive.
+    """What the pivot changes in the accounts, a year: each [3], or [4] with the day of the decision
+    apart; a gain is positive.
 
     ebitda: operating cost saved.  depreciation: charged more, as a positive number.  ebit: what is
     left of the first.  tax: paid more.  capital: spent more.  cash: ebitda − tax − capital.
@@ -100,13 +120,13 @@ class Statement:
     cash: np.ndarray
 
 
-def statement(model: Model, values: Values) -> Statement:
-    """Pipeline against status quo, before any capitalising of the build."""
+def statement(model: Model, values: Values, *, day: bool = False) -> Statement:
+    """Pipeline against status quo, before any capitalising of the build.  day: see `years`."""
     plan = model.plan(values)
     operating = saved(model, values, lambda i: i.cash and i.category != "CapEx")
     capital = -saved(model, values, lambda i: i.cash and i.category == "CapEx")
     charge = tco.depreciation(capital, int(YEAR * plan.life))
-    ebitda, depreciation, spent = (years(flow) for flow in (operating, charge, capital))
+    ebitda, depreciation, spent = (years(flow, day=day) for flow in (operating, charge, capital))
     ebit = ebitda - depreciation
     tax = np.asarray(plan.tax)[..., None] * ebit
     return Statement(ebitda, depreciation, ebit, tax, spent, ebitda - tax - spent)
@@ -155,12 +175,21 @@ def revenue(model: Model, values: Values) -> np.ndarray:
     return years(flow)
 
 
-def margin_points(model: Model, values: Values, year: int = 3) -> np.ndarray:
+def margin_points(
+    model: Model, values: Values, year: int = 3, chosen: Chosen = lambda item: True
+) -> np.ndarray:
     """Gross margin of the pipeline less that of the status quo, in percentage points of revenue.
 
+    chosen: the items of the cost of goods sold that may differ; the others stay as they are today.
     What both ways pay, in the model or outside it, cancels."""
-    quo, pipe = (cogs(model, values, s)[..., year - 1] for s in tco.SCENARIOS)
-    return 100 * (quo - pipe) / revenue(model, values)[..., year - 1]
+    flow = saved(model, values, lambda i: i.cash and i.line == "COGS" and chosen(i))
+    return 100 * years(flow)[..., year - 1] / revenue(model, values)[..., year - 1]
+
+
+def without_student(model: Model) -> Chosen:
+    """Items that would be there if nothing but the data were replaced: none that rests on today's
+    inference bill, and none that keeps a student up to date."""
+    return lambda item: not any(touches(model, item, prefix) for prefix in STUDENT)
 
 
 def inference(model: Model, values: Values, scenario: str) -> np.ndarray:
@@ -184,10 +213,15 @@ def months_bought(model: Model, values: Values) -> np.ndarray:
 
 
 def hours(model: Model, values: Values) -> dict[str, np.ndarray]:
-    """Hours by month, [..., 37]: saved = cashable + reallocated, and spent by the pipeline.
+    """Hours by month, [..., 37], of two kinds of people.
 
-    Saved hours grow with the labels needed, and begin as the old way fades out.  Spent: what the
-    pipeline newly costs in People, over the price of an engineer's hour; wages cancel.
+    Label work: `saved` = `cashable` + `reallocated`, which grow with the labels needed and begin as
+    the old way fades out; `review`, spent on the pipeline by those who label and review.
+    Engineers and scientists: `engineers`, what the pay for their work today falls by; `spent`, what
+    they build and run.
+
+    Only pay for somebody's time is turned into hours, at the price of that somebody's hour, so that
+    wages cancel.  What the law asks for (line G&A) is neither kind's time.
     """
     full = tco.Item(
         "hours", "Hours", ("pipeline",), "People", "none", False, "monthly",
@@ -200,13 +234,45 @@ def hours(model: Model, values: Values) -> dict[str, np.ndarray]:
         all_, left = (tco.flows([item], values, model.months) for item in some)
         return all_ - left
 
-    work = [
-        replace(item, growth="", factors=(*item.factors, ("price.engineer-hour", -1)))
-        for item in model.items
-        if item.category == "People" and is_new(model, item)
-    ]
+    def is_review(item: tco.Item) -> bool:
+        return any(touches(model, item, prefix) for prefix in REVIEW)
+
+    def at_price(price: str, review: bool) -> np.ndarray:
+        work = [
+            replace(item, growth="", factors=(*item.factors, (price, -1)))
+            for item in model.items
+            if item.category == "People" and item.line != "G&A" and is_new(model, item)
+            if is_review(item) == review
+        ]
+        return tco.flows(work, values, model.months)
+
     found = {name: gone(f"hours.{name}") for name in ("saved", "cashable", "reallocated")}
-    return found | {"spent": tco.flows(work, values, model.months)}
+    return found | {
+        "review": at_price("price.label-hour", True),
+        "engineers": _hours_of_engineers(model, values),
+        "spent": at_price("price.engineer-hour", False),
+    }
+
+
+def _hours_of_engineers(model: Model, values: Values) -> np.ndarray:
+    """Hours a month by which the payroll of engineers and scientists falls: [..., 37].
+
+    Nothing where both ways pay the same of it, as in a ledger in which no row says otherwise."""
+    total = tco.flows([], values, model.months)
+    for pay in model.rows:
+        if not pay.startswith("payroll.") or pay in (*LABEL_WORK, *COUNSEL):
+            continue
+        if not model.rows[pay].base:
+            continue  # nobody is paid for it
+        unit = (("hours." + pay.removeprefix("payroll."), 1), (pay, -1))
+        own = [
+            replace(item, growth="", factors=(*item.factors, *unit))
+            for item in model.items
+            if item.category == "People" and len(item.scenario) == 1 and touches(model, item, pay)
+        ]
+        quo, pipe = (tco.flows(tco.of(own, s), values, model.months) for s in tco.SCENARIOS)
+        total = total + quo - pipe
+    return total
 
 
 # -- Scenarios ------------------------------------------------------------------------------------
@@ -327,6 +393,51 @@ def doubt(model: Model, measure: Measure, count: int, seed: int) -> dict[str, fl
             middle = (whole + found).mean() / 2  # one mean for both: less noise (Janon 2014)
             explained[frozen] = float(np.mean(whole * found) - middle**2)
     return _shares(dict.fromkeys(KINDS, 0.0) | shapley(names, explained))
+
+
+@dataclass(frozen=True)
+class Indices:
+    """Sobol's indices of one assumption or group: shares of the variance, with the error of the
+    simulation."""
+
+    first: stats.Interval
+    total: stats.Interval
+
+
+def sobol(
+    model: Model, measure: Measure, count: int, scramblings: int, seed: int
+) -> dict[str, Indices]:
+    """First-order and total index of each assumption that the cash rests on, by group.
+
+    Rows of a group are picked and frozen together, drawn with the correlation that the ledger gives
+    them; groups are independent of each other, as the indices need.  count: scenarios of each
+    scrambling.  The intervals are Student's over the scramblings, 95 %.
+
+    Raises:
+        ValueError: fewer than two scramblings, or nothing varies.
+
+    Source: Saltelli et al. 2010, Computer Physics Communications 181, table 2 (b) and (f).
+    """
+    moving = [r for r in model.rows.values() if r.distribution != "fixed" and r.high > r.low]
+    keys = {r.id: uncertain.group(r)[0] or r.id for r in moving if r.id in model.used}
+    shares: dict[str, list[tuple[float, float]]] = {key: [] for key in keys.values()}
+    for number in range(scramblings):
+        one, other = _two_draws(model.rows, count, seed + number)
+        here, there = over(model, one, measure), over(model, other, measure)
+        middle, spread = (here.mean() + there.mean()) / 2, (here.var() + there.var()) / 2
+        if not spread > 0:
+            raise ValueError("nothing varies: there is no variance to share out")
+        for key, found in shares.items():
+            mixed = over(
+                model, {k: (other if keys.get(k) == key else one)[k] for k in one}, measure
+            )
+            alone = np.mean((there - middle) * (mixed - here)) / spread
+            found.append((float(alone), float(np.mean((here - mixed) ** 2) / 2 / spread)))
+    method = f"t over {scramblings} scramblings of {count}"
+    return {
+        key: Indices(*(replace(stats.paired(part), method=method) for part in zip(*f, strict=True)))
+        for key, f in shares.items()
+    }
 
 
 def _two_draws(

@@ -258,16 +258,32 @@ def tornado(bars: Sequence[Bar], base: float, currency: str, *, result: str = "N
     _thousands(ax.xaxis)
 
 
-def sobol(indices: Mapping[str, tuple[float, float]], *, result: str = "NPV") -> None:
-    """First-order and total share of the variance by assumption or group, in the order given."""
+def sobol(
+    indices: Mapping[str, tuple[float, float]], *, result: str = "NPV",
+    errors: Mapping[str, tuple[float, float]] | None = None,
+) -> None:  # fmt: skip
+    """First-order and total share of the variance by assumption or group, in the order given.
+
+    errors: half the interval of either, drawn as a line over the end of its bar.
+    """
     _, ax = plt.subplots(figsize=(7.6, 0.62 * len(indices) + 1.5))
-    for y, (first, total) in enumerate(indices.values()):
-        for value, place, colour in ((first, y - 0.17, AT_HIGH), (total, y + 0.17, AT_LOW)):
+    none = (0.0, 0.0)
+    for y, (name, pair) in enumerate(indices.items()):
+        halves = (errors or {}).get(name, none)
+        ends = ((y - 0.17, AT_HIGH), (y + 0.17, AT_LOW))
+        for value, half, (place, colour) in zip(pair, halves, ends, strict=True):
             ax.barh(place, 100 * value, 0.32, color=colour)
-            _mark(ax, max(0.0, 100 * value), place, explore.number(100 * value, ".0f"), colour,
-                  (5, 0), va="center", fontsize=9)  # fmt: skip
+            if half:
+                line = [100 * (value - half), 100 * (value + half)]
+                ax.plot(line, [place, place], color=plots.INK, lw=1.2, solid_capstyle="butt")
+            _mark(ax, max(0.0, 100 * (value + half)), place, explore.number(100 * value, ".0f"),
+                  colour, (5, 0), va="center", fontsize=9)  # fmt: skip
     _headline(ax, ("by itself (first order)", AT_HIGH), ("with its interactions (total)", AT_LOW))
-    top = 100 * max(max(pair) for pair in indices.values())
+    top = 100 * max(
+        value + half
+        for name, pair in indices.items()
+        for value, half in zip(pair, (errors or {}).get(name, none), strict=True)
+    )
     ax.set_yticks(range(len(indices)), list(indices))
     ax.set(xlabel=f"share of the variance of the {result}, %", xlim=(0, 1.1 * top))
     ax.set_ylim(len(indices) - 0.45, -0.55)

@@ -7,13 +7,14 @@ names an amount by the id of its ledger row or item.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthecon import Problem
@@ -22,6 +23,7 @@ from synthecon.economics import bill, classify, formula, ledger, sources, tco, u
 from synthecon.economics import case as cases
 
 MONTHS = 36
+RECENT = 3  # months of the books that stand for today
 NEEDED = {"finance.wacc": "1/year", "finance.tax": "share", "finance.capex-life": "years"}
 
 
@@ -200,8 +202,10 @@ def reconcile(model: Model) -> list[auditing.Check]:
         for kind, what in (("month", "bills and invoices"), ("payroll", "payroll"))
         if (key := f"{kind}.{c.name.replace('_', '-')}") in audited and audited[key].value
     ]
-    months = len(audit.case.policy.months)
-    total = sum((audit.by_class.get(c.name, Decimal(0)) for c in ml), Decimal(0)) / months
+    case = recent(audit.case)
+    by_class = classify.totals(case.lines.table, "class")
+    total = sum((by_class.get(c.name, Decimal(0)) for c in ml), Decimal(0))
+    total /= len(case.policy.months)
     return [
         *checks,
         _compared("ML cost of a month", float(total), rate(own)),
@@ -214,27 +218,41 @@ def _compared(name: str, ours: float, theirs: float) -> auditing.Check:
     return auditing.Check(name, left, left if abs(ours - theirs) < 0.005 else right)
 
 
+def recent(case: cases.Case) -> cases.Case:
+    """The last months of a case, RECENT of them: what it spends today, where the mean of a year
+    would lie half a year back on every curve that grows."""
+    months = case.policy.months[-RECENT:]
+    inside = pc.is_in(case.lines.table["month"], value_set=pa.array(months))
+    return replace(
+        case,
+        policy=replace(case.policy, first_month=months[0]),
+        lines=replace(case.lines, table=case.lines.table.filter(inside)),
+        revenue={month: case.revenue[month] for month in months},
+    )
+
+
 def books(found: auditing.Audit) -> dict[str, sources.Quantity]:
-    """What a ledger row may take from the company's own books, as "audit#NAME": averages over the
-    months of the period.
+    """What a ledger row may take from the company's own books, as "audit#NAME": a month's amount,
+    averaged over the last months of the period (`recent`).
 
     month.CLASS: bills and invoices of a class; payroll.CLASS, hours.CLASS: its payroll; lever.ID:
     what a lever of levers.toml acts on; month.total, revenue.
     """
-    months, money = len(found.case.policy.months), f"{found.case.policy.currency}/month"
-    table = found.case.lines.table
+    case = recent(found.case)
+    months, money = len(case.policy.months), f"{case.policy.currency}/month"
+    table = case.lines.table
     # A class without a line is no typing error: it cost nothing.
-    names = [name.replace("_", "-") for name in found.case.policy.classes]
+    names = [name.replace("_", "-") for name in case.policy.classes]
     sums = {f"{kind}.{name}": Decimal(0) for kind in ("month", "payroll") for name in names}
     for (name, kind), amount in classify.totals(table, "class", "kind").items():
         key = ("payroll." if kind == "payroll" else "month.") + name.replace("_", "-")
         sums[key] = sums.get(key, Decimal(0)) + amount
-    sums |= {f"lever.{x.id}": x.spend for x in found.levers}
-    sums |= {"month.total": found.case.lines.total()}
-    sums |= {"revenue": sum(found.case.revenue.values(), Decimal(0))}
+    sums |= {f"lever.{x.id}": x.spend for x in auditing.levers(case)}
+    sums |= {"month.total": case.lines.total()}
+    sums |= {"revenue": sum(case.revenue.values(), Decimal(0))}
     quantities = {k: sources.Quantity(float(v / months), money) for k, v in sums.items()}
     hours = {f"hours.{name}": Decimal(0) for name in names}
-    for name, amount in _hours(found.case):
+    for name, amount in _hours(case):
         hours["hours." + name.replace("_", "-")] += amount
     return quantities | {
         k: sources.Quantity(float(v / months), "hours/month") for k, v in hours.items()
@@ -247,4 +265,5 @@ def _hours(case: cases.Case) -> Iterator[tuple[str, Decimal]]:
         own = case.lines.table.filter(pc.equal(case.lines.table["file"], path.name))
         classes = dict(zip(own["row"].to_pylist(), own["class"].to_pylist(), strict=True))
         for number, line in enumerate(bill.texts(path).to_pylist(), 1):
-            yield classes[number], Decimal(line["hours"])
+            if number in classes:
+                yield classes[number], Decimal(line["hours"])

@@ -244,7 +244,7 @@ def trigger(breach: np.ndarray, needed: int, window: int) -> np.ndarray:
 
 def termination_value(
     net: np.ndarray, breach: np.ndarray, *, alternative: float, switch: float,
-    needed: int = 2, window: int = 6, notice: int = 3,
+    needed: int, window: int, notice: int,
 ) -> float:  # fmt: skip
     """What a right to leave after repeated breaches is worth, a contract: money.
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from synthecon import Problem
-from synthecon.economics import cashflow, model, tco
+from synthecon.economics import cashflow, ledger, model, tco, uncertain
 
-CASES = ("low", "base", "high")
+CASES = ("base", "cautious", "confident", "corner: all low", "corner: all high")
+ENDS = ("low", "high", "–")  # the third: the present value does not move
 CATEGORIES = ("CapEx", "OpEx", "People")
 LINES = ("COGS", "R&D", "S&M", "G&A", "Capex")
 MEASURES = {
@@ -57,6 +58,10 @@ def choose(
 ) -> dict[str, float]:
     """The values that the workbook's switch and its overrides mean.
 
+    case: of CASES.  cautious: each row at the end of its range at which the net present value is
+    worse, the rest at base; confident: at the other end.  A corner has every row at the same end of
+    its own range, whatever that does.
+
     Raises:
         Problem: no such case; an override of an id that has no number of its own.
     """
@@ -64,7 +69,29 @@ def choose(
         raise Problem(f"no case {case!r}: {', '.join(CASES)}")
     if unknown := sorted((overrides or {}).keys() - found.rows.keys()):
         raise Problem(f"{found.folder / 'ledger.csv'}: no row with a number: {unknown[0]!r}")
-    return found.fill({r.id: getattr(r, case) for r in found.rows.values()} | (overrides or {}))
+    ends = worse_ends(found) if case in ("cautious", "confident") else {}
+    own = {r.id: _chosen(r, case, ends.get(r.id, "–")) for r in found.rows.values()}
+    return found.fill(own | (overrides or {}))
+
+
+def _chosen(row: ledger.Row, case: str, worse: str) -> float:
+    if case.startswith("corner"):
+        return row.low if case.endswith("low") else row.high
+    if worse not in ENDS[:2]:
+        return row.base
+    return row.low if (worse == "low") == (case == "cautious") else row.high
+
+
+def worse_ends(found: model.Model) -> dict[str, str]:
+    """At which end of its range each row makes the pivot worth less, the others at base: of ENDS.
+
+    One row at a time: where rows act together, the worst of all corners may be another one.
+    """
+    ends = dict.fromkeys(found.rows, ENDS[2])
+    for swing in uncertain.tornado(found.npv, found.rows):
+        if swing.width:
+            ends[swing.id] = "low" if swing.low < swing.high else "high"
+    return ends
 
 
 def course(found: model.Model, values: Mapping[str, float], scenario: str) -> Course:
@@ -77,7 +104,7 @@ def course(found: model.Model, values: Mapping[str, float], scenario: str) -> Co
 
     category = {c: flow(lambda i, c=c: i.cash and i.category == c) for c in CATEGORIES}
     line = {n: flow(lambda i, n=n: i.cash and i.line == n) for n in LINES}
-    charge = 0.0 - tco.depreciation(-category["CapEx"], 12 * plan.life)
+    charge = 0.0 - tco.depreciation(-category["CapEx"], round(12 * plan.life))
     return Course(
         category, line, flow(lambda i: i.category == "Opportunity"), charge,
         -plan.tax * (category["OpEx"] + category["People"] + charge),

@@ -166,6 +166,36 @@ def own_machines(
     return own, done / work if work else 0.0
 
 
+def day(peak: float) -> list[float]:
+    """A smooth day with one peak: the load of each of 24 hours over the mean of the day.
+
+    The curve is exp(s cos(2πh/24)) over its mean: positive, and as steep as `peak` says.  The hour
+    of the peak is the first; for costs only the heights matter.
+
+    Args:
+        peak: busiest hour over mean hour, from 1 (flat) to 12 (two hours do it all).
+
+    Raises:
+        ValueError: another peak.
+    """
+    if not 1 <= peak <= 12:
+        raise ValueError(f"the busiest hour is 1 to 12 times the mean of a smooth day, got {peak}")
+
+    def shape(steepness: float) -> list[float]:
+        hours = [math.exp(steepness * (math.cos(math.tau * h / 24) - 1)) for h in range(24)]
+        mean = sum(hours) / 24
+        return [hour / mean for hour in hours]
+
+    low, high = 0.0, 100.0  # the peak rises with the steepness; at 100 it is above 12
+    for _ in range(60):
+        middle = (low + high) / 2
+        if shape(middle)[0] < peak:
+            low = middle
+        else:
+            high = middle
+    return shape((low + high) / 2)
+
+
 def lock_in_price(alternative: float, exit_cost: float, volume: float, annuity: float) -> float:
     """The price a unit at which leaving a vendor begins to pay.
 

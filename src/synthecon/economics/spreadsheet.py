@@ -17,9 +17,11 @@ import xlsxwriter
 from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 
 Content = str | float | date | None
+ENDLESS = 1e15  # a limit that is none
 EPOCH = date(1899, 12, 30)  # day 0 of a spreadsheet's calendar
 
 INPUT = {"font_color": "#0B3D91", "bg_color": "#FFF8DC", "border": 1, "border_color": "#D9D2B0"}
+RUN = {"font_color": "#6B2E8A", "italic": True}  # a value that a run found: not live
 LEFT = {"align": "left", "indent": 1}  # text keeps clear of the number before it
 HEAD = {"bold": True, "bg_color": "#1F3A4D", "font_color": "#FFFFFF", "text_wrap": True}
 MONEY = '#,##0;-#,##0;"–"'
@@ -62,6 +64,7 @@ STYLES: Mapping[str, Mapping[str, Any]] = {
     "big.count": {"num_format": "0", "bold": True, "font_size": 12, "align": "right"},
     "verdict": {"bold": True, "align": "center", "border": 1},
 }
+KINDS = {"number": {}, "input": INPUT, "run": RUN}  # what stands before a number format
 LETTERS = {"wrap": (1.15, 13.5), "small": (1.4, 10.5)}  # a column's width of them; points a line
 GOOD = {"bg_color": "#CDE8D5", "font_color": "#0B4F26"}
 BAD = {"bg_color": "#F6CFCB", "font_color": "#8A1108"}
@@ -70,7 +73,7 @@ BAD = {"bg_color": "#F6CFCB", "font_color": "#8A1108"}
 @dataclass(frozen=True)
 class Cell:
     """content: a text, a number, a day, or a formula (it begins with "=").  style: of STYLES, or a
-    number format behind "number:" or "input:".  value: of a formula, as Python found it."""
+    number format behind "number:", "input:" or "run:".  value: of a formula, as Python found it."""
 
     content: Content
     style: str
@@ -85,8 +88,10 @@ class Cell:
 class Sheet:
     """One sheet.  widths: of its columns, in characters.  freeze: row and column that stay.
     across: pages wide when printed.  repeat, repeat_columns: what stands on each of them.
-    choices: what a cell offers, by its place.  verdicts: ranges in which OK is green and FAIL is
-    red.  heights: of rows that need more than their text.  charts: row, column, description."""
+    print_to: the last column that is printed.  choices: what a cell offers, by its place.
+    limits: the lowest and highest number that a cell takes.  verdicts: ranges in which OK is green
+    and FAIL is red.  heights: of rows that need more than their text.  charts: row, column,
+    description."""
 
     name: str
     widths: Sequence[float] = ()
@@ -96,8 +101,10 @@ class Sheet:
     repeat: tuple[int, int] | None = None
     repeat_columns: tuple[int, int] | None = None
     across: int = 1
+    print_to: int | None = None
     cells: dict[tuple[int, int], Cell] = field(default_factory=dict)
     choices: dict[tuple[int, int], Sequence[str]] = field(default_factory=dict)
+    limits: dict[tuple[int, int], tuple[float, float]] = field(default_factory=dict)
     verdicts: list[str] = field(default_factory=list)
     heights: dict[int, float] = field(default_factory=dict)
     charts: list[tuple[int, int, Mapping[str, Any]]] = field(default_factory=list)
@@ -159,7 +166,7 @@ def written(
         if name not in formats:
             kind, _, pattern = name.partition(":")
             found = dict(STYLES[name]) if not pattern else {"num_format": pattern, "valign": "top"}
-            formats[name] = book.add_format(found | (INPUT if kind == "input" and pattern else {}))
+            formats[name] = book.add_format(found | (KINDS[kind] if pattern else {}))
         return formats[name]
 
     pages = {sheet.name: book.add_worksheet(sheet.name) for sheet in sheets}
@@ -176,6 +183,14 @@ def written(
                 row, col, row, col,
                 {"validate": "list", "source": list(words), "error_title": "Unknown",
                  "error_message": f"Choose {', '.join(words)}."},
+            )  # fmt: skip
+        for (row, col), (low, high) in sheet.limits.items():
+            told = f"A number from {low:g}" + (f" to {high:g}" if high < ENDLESS else " up")
+            page.data_validation(
+                row, col, row, col,
+                {"validate": "decimal", "criteria": "between", "minimum": low, "maximum": high,
+                 "error_title": "Not accepted by the model",
+                 "error_message": f"{told}, in the unit of this row. Shares: 0.3, not 30."},
             )  # fmt: skip
         for span in sheet.verdicts:
             for word, colour in (("OK", good), ("FAIL", bad)):
@@ -209,6 +224,8 @@ def _set_up(page: Any, sheet: Sheet) -> None:
     page.set_margins(left=0.4, right=0.4, top=0.6, bottom=0.6)
     page.set_header("&L&A&R&F")
     page.set_footer("&RPage &P of &N")
+    if sheet.print_to is not None:
+        page.print_area(0, 0, max(row for row, _ in sheet.cells), sheet.print_to)
     if sheet.repeat:
         page.repeat_rows(*sheet.repeat)
     if sheet.repeat_columns:

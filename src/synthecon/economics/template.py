@@ -15,7 +15,13 @@ COPIED = (
     "ledger.csv",
     "items.csv",
     "sourcing.csv",
+    "sla.csv",
     "components.csv",
+    "metrics.csv",
+    "gates.csv",
+    "datasets.csv",
+    "stakeholders.csv",
+    "adoption.csv",
 )
 MEANING: Mapping[str, Mapping[str, str]] = {
     "invoices.csv": {
@@ -152,6 +158,9 @@ def help_text() -> str:
         "  `field = a | b`, `field != a`, `field ~ regular expression`, `field is empty`,",
         "  joined by `and`.",
         "- `tags.csv`: how tags are spelt here; an empty value maps the key itself.",
+        "- `sourcing.csv`, `sla.csv`, `components.csv`: build or buy, credit schedules, and which",
+        "  item belongs to which component. `metrics.csv`, `gates.csv`, `datasets.csv`,",
+        "  `stakeholders.csv`, `adoption.csv`: what lesson 3 reads.",
         "- `levers.toml`: what could save money. `ledger.csv`: the assumptions. `items.csv`: what",
         "  the status quo and the pipeline cost, month by month.",
         "  **They start as those of a fictional company: replace every row marked illustrative.**",

@@ -1,6 +1,7 @@
 """Where a number comes from and where it goes: from its source to the cells and pages that show it.
 
-`synthecon trace ID` takes the id of a ledger row, of an item, or of an output of the model.
+`synthecon trace ID` takes the id of a ledger row, of an item (of sourcing.csv too), of an output of
+the model, of a run record, or of a measurement; a measurement of lesson 2 by its name alone too.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import csv
 import difflib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from synthecon import Problem, paths, records
@@ -28,6 +29,7 @@ from synthecon.economics import (
 )
 
 PAGES = ("book", "notebooks", "labs", "solutions")  # below the checkout
+LESSON = "/lesson-2-economics/"  # records whose measurements are known by their name alone
 TOP = 8  # rows of the ledger that an output names
 CELLS = 24  # cells that are listed
 
@@ -36,10 +38,17 @@ def trace(found: model.Model, key: str) -> list[str]:
     """Everything about one id, as lines of text.
 
     Raises:
-        Problem: no row, item or output has this id.
+        Problem: no row, item, output, record or measurement has this id.
     """
-    book = workbook.build(found)
     items = {item.id: item for item in found.items}
+    if not (key in outcome.MEASURES or key in found.rows or key in found.derived or key in items):
+        if "#" in key or key in records.load_all():
+            return _run(found, key)
+        if key in (others := _sourcing(found)):
+            return _apart(found, others[key])
+        if several := short(key):
+            return [line for name in several for line in [*_run(found, name), ""]][:-1]
+    book = workbook.build(found)
     if key in outcome.MEASURES:
         lines = _output(found, book, key)
     elif key in found.rows or key in found.derived:
@@ -47,19 +56,138 @@ def trace(found: model.Model, key: str) -> list[str]:
     elif key in items:
         lines = _item(found, book, items[key])
     else:
-        known = (*found.rows, *found.derived, *items, *outcome.MEASURES)
+        known = (*found.rows, *found.derived, *items, *_sourcing(found), *outcome.MEASURES)
         near = difflib.get_close_matches(key, known, 5, 0.5)
         near += [name for name in known if key in name and name not in near]
         hint = f": did you mean {', '.join(near)}?" if near else "."
         raise Problem(
-            f"no ledger row, item or output {key!r} in {found.folder}{hint} Its ids stand in "
-            f"ledger.csv and items.csv; the outputs are {', '.join(outcome.MEASURES)}"
+            f"no ledger row, item, output, record or measurement {key!r} in {found.folder}{hint} "
+            "Its ids stand in ledger.csv, items.csv and sourcing.csv, those of records below "
+            f"results/; the outputs are {', '.join(outcome.MEASURES)}"
         )
     cells = [f"  {cell}  {what}" for cell, what in dict.fromkeys(book.where.get(key, ()))]
     lines += ["", "In the workbook", *cells[:CELLS]]
     lines += [f"  and {len(cells) - CELLS} more"] * (len(cells) > CELLS)
+    return lines + _places(found, key)
+
+
+def _places(found: model.Model, key: str) -> list[str]:
     shown = [f"  {place}" for place in dict.fromkeys(_shown(found, key))]
-    return [*lines, "", "Shown in", *(shown or ["  no page, notebook or record names it"])]
+    return ["", "Shown in", *(shown or ["  no page, notebook or record names it"])]
+
+
+def short(name: str) -> list[str]:
+    """The measurements of lesson 2 that have this name, by their full id."""
+    return [
+        f"{record.id}#{name}"
+        for record in records.load_all().values()
+        if LESSON in record.id and any(m.name == name for m in record.measurements)
+    ]
+
+
+def _run(found: model.Model, key: str) -> list[str]:
+    """A record, or one of its measurements: what it says, where it came from, who uses it.
+
+    Raises:
+        Problem: no such record or measurement.
+    """
+    name = key.partition("#")[2]
+    if name:
+        record, m = records.find(key)
+        span = "" if m.low is None else f" [{_number(m.low)}, {_number(m.high or 0.0)}]"
+        level = f", {m.level:.0%} interval" if m.level is not None else ""
+        lines = [f"{key}: {m.title}", f"  {_number(m.value)} {m.unit}{span}{level}"]
+        lines += [f"  method: {m.method}"] * bool(m.method)
+        lines.append(f"  sha:{sources.measured(key).hash}")
+    else:
+        record = records.load_all()[key]
+        lines = [f"{key}: a run of {record.notebook}", "", "Measured"]
+        lines += [
+            f"  #{m.name}: {_number(m.value)} {m.unit}, {m.title}" for m in record.measurements
+        ]
+        lines.append("")
+    stale = records.stale(record, data=False)
+    claims = [
+        f"  {claim.name}: {claim.verdict}; {claim.text}"
+        for claim in record.claims
+        if not name or any(tested.measurement == name for tested in claim.tests)
+    ]
+    rows = [
+        f"  {row.id}: {row.source}"
+        for row in found.rows.values()
+        if row.source_type == "measured"
+        and key in (row.source.split()[0], row.source.partition("#")[0])
+    ]
+    lines += [
+        f"  record: results/{record.id}.json, {'stale: ' + stale[0] if stale else 'fresh'}",
+        f"  notebook: notebooks/{record.notebook}.ipynb",
+        *["", "Claims", *(claims or ["  none"])],
+        *["", "Ledger rows that take it", *(rows or ["  none"])],
+        *["", "The run read", *(_read_by(record) or ["  no data"])],
+    ]
+    return lines + _places(found, key)
+
+
+def _read_by(record: records.RunRecord) -> list[str]:
+    """Data and files that the run read; rows of one table are counted."""
+    rows: dict[str, int] = {}
+    for used in record.data:
+        name, _, row = used["name"].partition("#")
+        rows[name] = rows.get(name, 0) + bool(row)
+    return [f"  {name}" + (f", {n} rows" if n else "") for name, n in rows.items()]
+
+
+def _sourcing(found: model.Model) -> dict[str, tco.Item]:
+    """Items of the comparison of build, buy and both; none where the case has no such file."""
+    path = found.folder / "sourcing.csv"
+    if not path.is_file():
+        return {}
+    lines, _ = ledger.table(path, tco.COLUMNS)
+    choices = {word for _, cells in lines for word in cells["scenario"].split()} - {"both", "all"}
+    known = {**found.rows, **found.derived}
+    items = tco.read(path, known, found.currency, found.months, sorted(choices))
+    return {item.id: item for item in items}
+
+
+def _apart(found: model.Model, item: tco.Item) -> list[str]:
+    """An item of sourcing.csv, which is in no sum of the workbook."""
+    values = found.base()
+    cost = tco.flows([item], values, found.months)
+    worth = float(tco.present(cost, values["finance.wacc"]))
+    lines = [
+        *_about(found, item, "sourcing.csv", values),
+        f"  {cost.sum():,.0f} {found.currency} over months 0 to {found.months}, present cost "
+        f"before tax {worth:,.0f} {found.currency}",
+        "  part of the comparison of build, buy and both; in no sum of the workbook",
+        *([f"  note: {item.note}"] if item.note else []),
+        "",
+        "Made of",
+    ]
+    for name in dict.fromkeys(_direct(item)):
+        if name in values:
+            lines += _tree(found, values, name, 1)
+    return lines + _places(found, item.id)
+
+
+def _about(
+    found: model.Model, item: tco.Item, table: str, values: Mapping[str, float]
+) -> list[str]:
+    """What an item's own line says."""
+    unit = found.currency + ("" if item.kind == "once" else "/month")
+    spelled = "".join(f" {'*' if p > 0 else '/'} {n}" for n, p in item.factors)
+    times = ", ".join(
+        f"{name} {when if isinstance(when, str) else f'{when:g}'}"
+        for name, when in zip(tco.TIMES, item.times, strict=True)
+    )
+    amount = _number(float(tco.amount(item, values)))
+    return [
+        f"{item.id}: {item.name}",
+        f"  {_place(found.folder / table, item.id)}",
+        f"  {' and '.join(item.scenario)}, {item.category}, on line {item.line}, "
+        f"{'cash' if item.cash else 'no cash'}, {item.kind}",
+        f"  {times}; growth {item.growth or 'none'}",
+        f"  amount = {spelled.removeprefix(' * ')} = {amount} {unit}",
+    ]
 
 
 def _number(x: float) -> str:
@@ -88,7 +216,7 @@ def _row(found: model.Model, book: workbook.Book, key: str) -> list[str]:
     row = found.rows.get(key) or found.derived[key]
     lines = [f"{key}: {row.name}", f"  {_place(found.folder / 'ledger.csv', key)}"]
     if isinstance(row, ledger.Derived):
-        lines += [*_tree(found, book, key, 1)]
+        lines += [*_tree(found, book.values, key, 1)]
     else:
         three = " · ".join(map(_number, (row.low, row.base, row.high)))
         lines.append(f"  low · base · high: {three} {row.unit}, {row.distribution}")
@@ -124,14 +252,14 @@ def _origin(found: model.Model, row: ledger.Row) -> Iterator[str]:
     yield f"notebook: notebooks/{record.notebook}.ipynb"
 
 
-def _tree(found: model.Model, book: workbook.Book, key: str, depth: int) -> Iterator[str]:
+def _tree(found: model.Model, values: Mapping[str, float], key: str, depth: int) -> Iterator[str]:
     """A row, its formula, and below it the rows that it is made of, down to the sources."""
-    pad, value = "  " * depth, _number(float(book.values[key]))
+    pad, value = "  " * depth, _number(float(values[key]))
     if key in found.derived:
         row = found.derived[key]
         yield f"{pad}{key} = {row.source} = {value} {row.unit}"
         for name in dict.fromkeys(formula.names(row.formula)):
-            yield from _tree(found, book, name, depth + 1)
+            yield from _tree(found, values, name, depth + 1)
     else:
         own = found.rows[key]
         source = own.source if len(own.source) <= 90 else own.source[:89] + "…"
@@ -151,6 +279,7 @@ def _users(found: model.Model, key: str) -> list[str]:
         elif key in model.ancestors(set(_direct(item)), found.derived):
             lines.append(f"  item {item.id}, through a formula: {item.name}")
     lines += _tables(found, key)
+    lines += [f"  {place}" for place in _readers(key)]
     plan = {"finance.wacc": "discounting", "finance.tax": "tax", "finance.capex-life": "tax"}
     return lines + ([f"  {plan[key]}"] if key in plan else [])
 
@@ -167,6 +296,27 @@ def _tables(found: model.Model, key: str) -> list[str]:
         for place, text in _parts(path)
         if any(_names(word, text) for word in words)
     ]
+
+
+def _readers(key: str) -> list[str]:
+    """Notebooks whose code reads the row: by its id, or by an f-string that may become it."""
+    found = []
+    for path in sorted((paths.root() / "notebooks").rglob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        for number, cell in enumerate(cells, 1):
+            code = "".join(cell["source"]) if cell.get("cell_type") == "code" else ""
+            if _names(key, code):
+                found.append(f"{_short(path)}, cell {number}")
+            elif any(re.fullmatch(pattern, key) for pattern in _patterns(code)):
+                found.append(f"{_short(path)}, cell {number}, by an f-string")
+    return found
+
+
+def _patterns(code: str) -> list[str]:
+    """What f-strings of this code may become, as regular expressions: f"sla.{who}mtbf".  Up to
+    its first dot such an id must be fixed."""
+    texts = re.findall(r"""f["']([a-z0-9-]+\.[a-z0-9.-]*(?:\{\w+\}[a-z0-9.-]*)+)["']""", code)
+    return [re.sub(r"\\\{\w+\\\}", "[a-z0-9.-]*", re.escape(text)) for text in texts]
 
 
 def _direct(item: tco.Item) -> list[str]:
@@ -201,21 +351,9 @@ def _effects(found: model.Model, book: workbook.Book, keys: Sequence[str]) -> li
 
 
 def _item(found: model.Model, book: workbook.Book, item: tco.Item) -> list[str]:
-    amount = float(tco.amount(item, book.values))
-    unit = found.currency + ("" if item.kind == "once" else "/month")
-    spelled = "".join(f" {'*' if p > 0 else '/'} {n}" for n, p in item.factors)
-    times = ", ".join(
-        f"{name} {when if isinstance(when, str) else f'{when:g}'}"
-        for name, when in zip(tco.TIMES, item.times, strict=True)
-    )
     share = _share(found, book, item)
     lines = [
-        f"{item.id}: {item.name}",
-        f"  {_place(found.folder / 'items.csv', item.id)}",
-        f"  {' and '.join(item.scenario)}, {item.category}, on line {item.line}, "
-        f"{'cash' if item.cash else 'no cash'}, {item.kind}",
-        f"  {times}; growth {item.growth or 'none'}",
-        f"  amount = {spelled.removeprefix(' * ')} = {_number(amount)} {unit}",
+        *_about(found, item, "items.csv", book.values),
         f"  it moves the net present value by {share:,.0f} {found.currency}",
         *([f"  note: {item.note}"] if item.note else []),
         "",
@@ -223,7 +361,7 @@ def _item(found: model.Model, book: workbook.Book, item: tco.Item) -> list[str]:
     ]
     names = [n for n in dict.fromkeys(_direct(item)) if n in book.values]
     for name in names:
-        lines += _tree(found, book, name, 1)
+        lines += _tree(found, book.values, name, 1)
     if tables := _tables(found, item.id):
         lines += ["", "Named in", *tables]
     return lines + _effects(found, book, names)
@@ -312,7 +450,7 @@ def main(arguments: Sequence[str]) -> int:
         description="Follow a ledger row, an item or an output from its source to where it shows.",
         epilog=f"outputs: {', '.join(outcome.MEASURES)}",
     )
-    parser.add_argument("id", metavar="ID", help="of a ledger row, an item or an output")
+    parser.add_argument("id", metavar="ID", help="of a row, an item, an output, a measurement")
     parser.add_argument("folder", nargs="?", type=Path, help="case folder (case)")
     options = parser.parse_args(arguments)
     found = model.load(options.folder or paths.root() / "case")

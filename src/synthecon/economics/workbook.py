@@ -22,6 +22,7 @@ from synthecon.economics.workbook_draft import Draft, digest, last_day
 from synthecon.economics.workbook_inputs import inputs, items
 from synthecon.economics.workbook_months import months
 from synthecon.economics.workbook_outputs import charts, outputs, read_me
+from synthecon.economics.workbook_uncertainty import uncertainty
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,12 @@ def build(
     outputs(draft)
     check(draft)
     charts(draft)
+    uncertainty(draft)
     read_me(draft)
-    order = ("Read me", "Inputs", "Items", "Months", "Outputs", "Charts", "Checks")
+    order = (
+        "Read me", "Inputs", "Items", "Months", "Outputs", "Charts", "Checks", "Uncertainty",
+        "Not in the model",
+    )  # fmt: skip
     policy = found.policy
     title = f"{policy.name}: the cost of a pivot"
     properties = {
@@ -70,8 +75,8 @@ def build(
         "author": "synthecon",
     }
     return Book(
-        [draft.sheets[name] for name in order], draft.names, last_day(policy.last_month),
-        properties, draft.where, values, draft.result, draft.checks,
+        [draft.sheets[name] for name in order if name in draft.sheets], draft.names,
+        last_day(policy.last_month), properties, draft.where, values, draft.result, draft.checks,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The sheet Checks: the same numbers by two ways, each with its tolerance."""
+"""The sheet Checks: the same numbers by two ways, each with its tolerance, and what was typed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 from synthecon.economics import cashflow, tco
 from synthecon.economics.outcome import CATEGORIES, LINES
 from synthecon.economics.spreadsheet import at
-from synthecon.economics.workbook_draft import FLAGS, TITLES, TOTAL, Draft
+from synthecon.economics.workbook_draft import FLAGS, TIME, TITLES, TOTAL, Draft
+from synthecon.economics.workbook_guards import wrong
 
 CENT = 0.005  # two amounts agree when they differ by less than half a cent
 
@@ -90,6 +91,7 @@ def _comparisons(draft: Draft) -> list[tuple[str, str, str, float, float, float]
          float(sum(i.category == "Opportunity" and (i.cash or i.line != "none")
                    for i in draft.found.items)), 0.0, 0.0),
         *_values_twice(draft),
+        *_guards(draft),
     ]  # fmt: skip
     free = f"Outputs!{at(draft.place['free'], draft.number['years.total'], True, True)}"
     gain = float(draft.result.advantage.sum())
@@ -104,6 +106,30 @@ def _comparisons(draft: Draft) -> list[tuple[str, str, str, float, float, float]
          f"SUMPRODUCT(--ISERROR(Months!$D$5:{corner}))", "0", 0.0, 0.0, 0.0)
     )  # fmt: skip
     return checks
+
+
+def _guards(draft: Draft) -> list[tuple[str, str, str, float, float, float]]:
+    """What was typed is a number, and one that the model accepts."""
+    found, end = draft.found, draft.found.months
+    bad = {
+        inside: float(sum(
+            wrong(r, draft.values[r.id], end)
+            for r in found.rows.values() if (r.id in draft.inside) == inside
+        ))
+        for inside in (True, False)
+    }  # fmt: skip
+    times = [draft.values[w] if isinstance(w, str) else w for i in found.items for w in i.times]
+    outside = float(sum(not 0 <= when <= end for when in times))
+    last = f"Months!{at(TIME, draft.last, True, True)}"
+    return [
+        ("Overrides are numbers within what the model accepts; texts and others: none",
+         "SUM(input_wrong)", "0", bad[True], 0.0, 0.0),
+        ("The same on the sheet Not in the model: none",
+         "SUM(aside_wrong)", "0", bad[False], 0.0, 0.0),
+        (f"Months of the items lie within the horizon, 0 to {end}; others: none",
+         f'COUNTIF(item_times,"<0")+COUNTIF(item_times,">"&{last})'
+         "+ROWS(item_times)*COLUMNS(item_times)-COUNT(item_times)", "0", outside, 0.0, 0.0),
+    ]  # fmt: skip
 
 
 def _values_twice(draft: Draft) -> list[tuple[str, str, str, float, float, float]]:

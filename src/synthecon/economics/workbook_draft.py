@@ -18,7 +18,8 @@ TITLES = {"status-quo": "Status quo", "pipeline": "Synthetic pipeline"}
 FLAGS = {"status-quo": "item_quo", "pipeline": "item_pipe"}
 
 # Columns, from 0
-ACTIVE, UNIT, LOW, OVERRIDE = 2, 3, 4, 7  # of Inputs
+ACTIVE, UNIT, LOW, OVERRIDE, WORSE = 2, 3, 4, 7, 8  # of Inputs
+SOURCE_TYPE, SOURCE, LEAST, MOST, WRONG = 9, 11, 18, 19, 20
 AMOUNT, GROWTH, QUO, PIPE = 11, 13, 14, 15  # of Items; the four times are H to K
 TOTAL, FIRST = 3, 5  # of Months; the column between is empty: what stood before month 0
 TIME = 3  # row of Months with the number of the month
@@ -62,13 +63,23 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
+def _inside(found: model.Model) -> frozenset[str]:
+    """Ids that an item rests on, cash or not, or tax and discounting."""
+    first = set(model.NEEDED)
+    for item in found.items:
+        first |= {name for name, _ in item.factors} | {item.growth}
+        first |= {when for when in item.times if isinstance(when, str)}
+    return frozenset(model.ancestors(first, found.derived) & {*found.rows, *found.derived})
+
+
 @dataclass
 class Draft:
     """Sheets are filled in the order in which they rest on each other.
 
     cells: the name of each ledger id.  names: all defined names and what they stand for.  where:
     the cells of an id.  place, number: rows of Items, Months and Outputs, and the values of Months,
-    by keys such as ("flow", item) and (scenario, category).  row: of Months, the next one.
+    by keys such as ("flow", item) and (scenario, category).  row: of Months, the next one.  worse:
+    at which end of its range a row lowers the present value.  inside: what the items rest on.
     """
 
     found: model.Model
@@ -88,6 +99,8 @@ class Draft:
         self.cells = cell_names([*self.found.rows, *self.found.derived])
         self.last = FIRST + self.found.months
         self.currency = self.found.currency
+        self.worse = outcome.worse_ends(self.found)
+        self.inside = _inside(self.found)
 
     def sheet(self, name: str, **about: Any) -> Sheet:
         """A new sheet; about: see `Sheet`."""

@@ -69,6 +69,7 @@ def months(draft: Draft) -> None:
     )  # fmt: skip
 
     draft.shown("finance.wacc", "discount factor", sheet, span(draft))
+    _life(draft)
     section(draft, "1  Course in time: share of the full amount that falls into each month")
     for item in found.items:
         _shape(draft, item)
@@ -87,6 +88,21 @@ def months(draft: Draft) -> None:
         _scenario(draft, number, scenario, t)
     _advantage(draft)
     _measures(draft)
+
+
+def _life(draft: Draft) -> None:
+    """Whole months, as Python rounds them: a half goes to the even neighbour."""
+    exact = f"12*{draft.cells['finance.capex-life']}"
+    sheet, row = draft.sheets["Months"], draft.row
+    sheet.put(row, 1, "Months of depreciation", "text")
+    sheet.put(row, 2, "months", "text")
+    live = f"=ROUND({exact},0)-(MOD({exact},2)=0.5)"
+    cell = sheet.put(
+        row, TOTAL, live, "count", float(round(12 * draft.values["finance.capex-life"]))
+    )
+    draft.names["depreciation_months"] = sheet.ref(row, TOTAL)
+    draft.shown("finance.capex-life", "whole months", sheet, cell)
+    draft.row += 1
 
 
 def section(draft: Draft, title: str) -> None:
@@ -154,7 +170,7 @@ def _scenario(draft: Draft, number: int, scenario: str, t: str) -> None:
     """Sums of one scenario, its book values, tax and cash.  t: the numbers of all months."""
     one, title, flag = draft.result.courses[scenario], TITLES[scenario], FLAGS[scenario]
     money, tax = draft.currency, draft.cells["finance.tax"]
-    life = f"(12*{draft.cells['finance.capex-life']})"
+    life = "depreciation_months"
     section(draft, f"{number}  {title}: cost by category and by line, depreciation, tax")
 
     def at_row(key: str) -> int:

@@ -29,7 +29,9 @@ def outputs(draft: Draft) -> None:
     sheet.put(2, 0, "Scenario of the inputs", "bold")
     sheet.put(2, 1, f"=Inputs!{at(3, ACTIVE, True, True)}", "verdict", draft.case)
     sheet.put(2, 2, "Overrides in use", "bold")
-    sheet.put(2, 3, "=COUNT(input_override)", "verdict", len(draft.overrides))
+    # a text counts too: what was typed is in use or in the way
+    sheet.put(2, 3, "=COUNTA(input_override)", "verdict",
+              len(draft.overrides.keys() & draft.inside))  # fmt: skip
     sheet.put(2, 4, "All checks", "bold")  # its verdict follows, when the checks are there
     row = 4
     sheet.put(row, 0, "The pivot against the status quo", "section")
@@ -190,21 +192,28 @@ def read_me(draft: Draft) -> None:
          "months, twice: as it is (status quo), and with synthetic data and a small model "
          "(pipeline). The pivot is worth the difference, in cash after tax."),
         *([("The case", fictional)] if policy.fictional else []),
-        ("Sheets", "Inputs: the ledger of assumptions. Items: what costs, and when. Months: "
-         "every calculation. Outputs and Charts: the result. Checks: the same numbers by "
-         "two ways."),
+        ("Sheets", "Inputs: the ledger of assumptions, as far as the items rest on it; the other "
+         "rows stand on Not in the model. Items: what costs, and when. Months: every "
+         "calculation. Outputs and Charts: the result. Checks: the same numbers by two ways"
+         + (". Uncertainty: what a run of many scenarios found; its numbers are not live."
+            if "Uncertainty" in draft.sheets else ".")),
         ("Signs", "Prices, bills and amounts on Inputs and Items are positive. On Months, "
          "Outputs and Charts money is a flow: out is negative, in is positive. "
          "Book values are positive."),
         ("Time", f"Month 0 is now, the end of {policy.last_month}; month 1 ends one month "
          "later. Amounts are nominal. A yearly rate acts by the month: (1 + rate)^(month/12)."),
         ("Change an input", "Type a number into its yellow override cell on Inputs; delete it "
-         "to go back. Change low, base or high only when the ledger itself changes, with its "
-         "source. Derived rows follow. Look at Checks afterwards: the status quo no "
-         "longer meets the audit when you change a bill, and says so."),
-        ("Scenario switch", "Inputs, cell C4: low, base or high for every row that has no "
-         "override. All low or all high is a corner: the rows do not move together like "
-         "that. The distribution of results is in the lesson, not here."),
+         "to go back. A text, or a number that the model does not accept, is refused, or makes a "
+         "check fail where it was pasted. Change low, base or high only when the ledger itself "
+         "changes, with its source. Derived rows follow. Look at Checks afterwards: the status "
+         "quo no longer meets the audit when you change a bill, and says so."),
+        ("Scenario switch", "Inputs, cell C4, for every row that has no override. base: what is "
+         "planned with. cautious: each row at the end of its range that lowers the present value "
+         "(column worse end, found by Python one row at a time, the rest at base); confident: at "
+         "the other end. Both are extreme: hardly ever does all go wrong at once."),
+        ("Corners", "All low and all high put every row at the same end of its own range. High is "
+         "not best: a high price is bad and a high saving good. Corners test the formulas and "
+         "forecast nothing."),
         ("Names", "Each ledger id is a name: finance.wacc is in_finance_wacc. Results begin "
          "with out_. Everything about one id: python -m synthecon trace ID."),
         ("Rate of return", "Shown only where cumulated cash turns from minus to plus exactly "
@@ -224,6 +233,7 @@ def read_me(draft: Draft) -> None:
     sheet.put(row, 0, "Colours", "section")
     legend = (
         ("input.text", "blue on yellow: an input"),
+        ("run:#,##0", "violet, slanted: a value that a run found; not live"),
         ("text", "black: a formula"),
         ("blocked", "grey: nothing belongs here"),
     )
@@ -238,5 +248,5 @@ def read_me(draft: Draft) -> None:
     for kind in sorted(set(kinds), key=lambda k: (-kinds.count(k), k)):
         row += 1
         sheet.put(row, 0, kind, "text")
-        count = f"=COUNTIF(input_source_type,A{row + 1})"
+        count = f"=COUNTIF(input_source_type,A{row + 1})+COUNTIF(aside_source_type,A{row + 1})"
         sheet.put(row, 1, count, "left.count", kinds.count(kind))

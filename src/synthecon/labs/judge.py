@@ -229,9 +229,12 @@ def _agree(a: Reply, b: Reply, tolerance: float) -> bool:
 def same(given: Any, right: Any, tolerance: float) -> bool:
     """Equal up to a relative tolerance on numbers, and of the same kind and shape.
 
-    A list passes for a tuple, an array of one number for that number.
+    A list passes for a tuple, an array of one number for that number, a one-dimensional array for
+    a list of numbers.
     """
     given, right = _plain(given), _plain(right)
+    if _numbers(right) and isinstance(given, np.ndarray) and given.ndim == 1:
+        given = given.tolist()
     if isinstance(right, np.ndarray):
         if not isinstance(given, np.ndarray) or given.shape != right.shape:
             return False
@@ -278,6 +281,11 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _numbers(value: Any) -> bool:
+    """A flat list of numbers."""
+    return isinstance(value, list) and bool(value) and all(map(_number, value))
+
+
 def _has_gradient(value: Any) -> bool:
     return bool(getattr(value, "requires_grad", False))
 
@@ -319,6 +327,7 @@ def _difference(right: Any, reply: Reply) -> tuple[str, str]:
     if reply.error:
         return show(right), reply.error
     a, b = _plain(right), _plain(reply.value)
+    a, b = (np.asarray(x, dtype=float) if _numbers(x) else x for x in (a, b))
     both = isinstance(a, np.ndarray) and isinstance(b, np.ndarray)
     if both and a.shape == b.shape and a.size > 6:
         apart = np.nan_to_num(np.abs(a - b), nan=np.inf)
@@ -334,6 +343,10 @@ def _kind(given: Any, right: Any, tolerance: float) -> str:
     if callable(given) or (isinstance(given, Opaque) and given.kind == "function"):
         return "that is a function: call it, and give what it returns"
     a, b = _plain(right), _plain(given)
+    if isinstance(a, list) and isinstance(b, np.ndarray) and b.ndim == 1:
+        b = b.tolist()
+    if isinstance(a, list) and isinstance(b, list) and len(a) != len(b):
+        return f"{len(a)} entries are wanted, you gave {len(b)}"
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.shape != b.shape:
         return f"the shape must be {list(a.shape)}, yours is {list(b.shape)}"
     if isinstance(b, float) and math.isnan(b):
@@ -368,6 +381,8 @@ def _factor(given: Sequence[Reply], expected: Sequence[Any]) -> str:
     """'yours is always 16 times …', when it is."""
     both = zip(given, expected, strict=True)
     pairs = [(_plain(reply.value), _plain(right)) for reply, right in both]
+    if all(_numbers(a) and _numbers(b) and len(a) == len(b) for a, b in pairs):
+        pairs = [pair for a, b in pairs for pair in zip(a, b, strict=True) if any(pair)]
     if not all(_number(a) and _number(b) for a, b in pairs):
         return ""
     ratios = [a / b for a, b in pairs if a and b and math.isfinite(a)]

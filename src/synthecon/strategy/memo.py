@@ -1,0 +1,119 @@
+"""The memo, the press release with its questions, and the appendix that carries every number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from synthecon.economics.model import Model
+from synthecon.strategy import facts, pages, typeset, word
+from synthecon.strategy.facts import Fact
+from synthecon.strategy.pages import Block, Page, rich
+
+TEXTS = ("memo", "press")
+"""Templates of one page each, in a version that recommends the pivot and one that does not."""
+WORD = 1.0  # size of the Word document's type over that of the PDF
+
+
+def files(found: Mapping[str, Fact]) -> tuple[dict[str, bytes], dict[str, tuple[str, ...]]]:
+    """memo and press as PDF and DOCX; and the ids of the facts on each, by document.
+
+    Raises:
+        Problem: a template asks for a fact that the case does not have, or is too long for a page.
+    """
+    day = facts.opened(found)
+    made: dict[str, bytes] = {}
+    used: dict[str, tuple[str, ...]] = {}
+    for name in TEXTS:
+        page = pages.page(pages.variant(name, found), found)
+        size, made[f"{name}.pdf"] = typeset.one_page(page.blocks, day, title=page.title)
+        made[f"{name}.docx"] = word.docx(page.blocks, day, page.title, WORD * size)
+        used[name] = page.used
+    return made, used
+
+
+def natural(key: str) -> list[tuple[int, str]]:
+    """For sorting: month-3 before month-12."""
+    parts = re.split(r"(\d+)", key)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+
+
+def appendix(
+    model: Model, found: Mapping[str, Fact], used: Mapping[str, Sequence[str]]
+) -> tuple[Page, bytes]:
+    """Every number of every document: id, where it is printed, evidence, hash; then the ledger.
+
+    used: ids of the facts that each document prints.
+    """
+    where: dict[str, list[str]] = {}
+    for name, keys in used.items():
+        for key in keys:
+            where.setdefault(key, []).append(name)
+    lines = [tuple(rich(x) for x in ("Id", "Printed", "What it is", "On", "Rests on", "Hash"))]
+    for key in sorted(where, key=natural):
+        fact = found[key]
+        cells = (
+            key, fact.text, fact.title, ", ".join(where[key]), evidence(fact, model),
+            facts.fingerprint(fact, model),
+        )  # fmt: skip
+        lines.append(tuple(((cell, False),) for cell in cells))
+    title = f"{found['company.name'].text}: every number of these documents"
+    blocks = [
+        Block("title", rich(title)),
+        Block("small", rich(pages.page("~ " + NOTE, found).blocks[0].rich[0][0])),
+        Block("heading", rich("Numbers")),
+        Block("table", rows=tuple(lines), widths=(0, 20, 30, 9, 34, 0)),
+        Block("heading", rich("Assumptions of the cash model")),
+        Block("table", rows=tuple(_ledger(model)), widths=(0, 32, 0, 0, 0, 0, 0, 40)),
+        Block("heading", rich("Items of the cash model")),
+        Block("table", rows=tuple(_items(model))),
+    ]
+    content = typeset.data(blocks, title=title, size=6.6, flipped=True, pad=1.6,
+                           margin=(12, 12, 12))  # fmt: skip
+    return Page(tuple(blocks), tuple(where)), typeset.pdf(content, facts.opened(found))
+
+
+NOTE = (
+    "Decision of {ask.date} · {company.kind} · case {case.hash}. A hash changes when the number, "
+    "or a ledger row or item that it rests on, does. The cash model is every item and assumption "
+    "listed below. python -m synthecon trace ID follows an id to its source."
+)
+
+
+def evidence(fact: Fact, model: Model) -> str:
+    """What it rests on, in a few words: the ids, or "cash model"."""
+    names = list(fact.evidence)
+    if set(facts.CASH) <= set(names):
+        names = ["cash model"] + [n for n in names if n not in facts.CASH]
+    items = [item.id for item in model.items]
+    own = [n for n in names if n in items]
+    if len(own) > 3:  # the rows that items name stand beside them in the list below
+        rows = model.rows.keys() | model.derived.keys()
+        names = [f"items {', '.join(own)}"] + [n for n in names if n not in items and n not in rows]
+    return ", ".join(names)
+
+
+def _ledger(model: Model) -> Iterator[tuple[pages.Rich, ...]]:
+    heads = ("Id", "Name", "Low", "Base", "High", "Unit", "Kind", "Source")
+    yield tuple(rich(head) for head in heads)
+    for key in sorted(model.used):
+        row = model.rows.get(key)
+        if row is None:
+            other = model.derived[key]
+            cells = (key, other.name, "", "", "", other.unit, "derived", other.source)
+        else:
+            three = (f"{x:,.4g}" for x in (row.low, row.base, row.high))
+            cells = (key, row.name, *three, row.unit, row.source_type, row.source)
+        yield tuple(((cell, False),) if cell else () for cell in cells)
+
+
+def _items(model: Model) -> Iterator[tuple[pages.Rich, ...]]:
+    heads = ("Id", "Name", "Way", "Category", "Line", "Kind", "Amount", "Growth")
+    yield tuple(rich(head) for head in heads)
+    for item in model.items:
+        signs = "".join(f" {'*' if power > 0 else '/'} {name}" for name, power in item.factors)
+        cells = (
+            item.id, item.name, " and ".join(item.scenario), item.category, item.line, item.kind,
+            signs.removeprefix(" * "), item.growth,
+        )  # fmt: skip
+        yield tuple(((cell, False),) if cell else () for cell in cells)

@@ -1,0 +1,375 @@
+"""Facts against other programs, sums by hand, and the board's rule turned both ways."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import pyxirr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synthecon import Problem, paths
+from synthecon.economics import cashflow, compare, model, tco
+from synthecon.strategy import facts
+
+CASES = ("case", "case-tannhof")
+SMALL = 1024
+CONTENT = {"board_min__probability": 0.5, "board_cash__limit": 1e7}
+"""A board that the larger company satisfies, whatever its own demands."""
+
+
+@pytest.fixture(scope="module")
+def models():
+    return {name: model.load(paths.root() / name) for name in CASES}
+
+
+@pytest.fixture(scope="module")
+def found(models):
+    return {name: facts.collect(m) for name, m in models.items()}
+
+
+def changed(m: model.Model, **bases: float) -> model.Model:
+    """The model with other numbers in some fixed rows: underscores for dots, double for hyphens."""
+    rows = dict(m.rows)
+    for name, x in bases.items():
+        key = name.replace("__", "-").replace("_", ".")
+        rows[key] = replace(rows[key], low=x, base=x, high=x)
+    return replace(m, rows=rows)
+
+
+def number(text: str) -> tuple[float, float]:
+    """What a printed number says, and its last digit: "−1.25 M USD" is −1250000 and 10000."""
+    match = re.fullmatch(r"(−?)([\d,]+)(\.\d+)?( [kM%])?(?: .*)?", text)
+    assert match, text
+    times = {" k": 1e3, " M": 1e6, " %": 0.01, None: 1.0}[match[4]]
+    digits = match[2].replace(",", "") + (match[3] or "")
+    last = times * 10.0 ** (1 - len(match[3] or "."))
+    return (-1 if match[1] else 1) * float(digits) * times, last
+
+
+# -- How numbers look -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (0, "0 USD"), (-0.2, "0 USD"), (999.4, "999 USD"), (999.6, "1.0 k USD"),
+        (-8_400, "−8.4 k USD"), (9_949, "9.9 k USD"), (9_951, "10 k USD"),
+        (224_397, "224 k USD"), (999_499, "999 k USD"), (999_501, "1.00 M USD"),
+        (1_254_999, "1.25 M USD"), (-12_940_000, "−12.9 M USD"),
+    ],
+)  # fmt: skip
+def test_money_is_written_in_three_digits(amount, text):
+    assert facts.money(amount, "USD") == text
+
+
+@given(st.floats(-5e7, 5e7))
+def test_money_can_be_read_back(amount):
+    x, last = number(facts.money(amount, "EUR"))
+    assert abs(x - amount) <= 0.5001 * last
+
+
+def test_an_amount_without_end_is_refused():
+    with pytest.raises(ValueError, match="finite"):
+        facts.money(math.inf, "USD")
+
+
+def test_shares_and_dates_by_hand():
+    assert (facts.share(0.764), facts.share(-0.004, 1), facts.share(-0.0004)) == (
+        "76 %", "−0.4 %", "0 %")  # fmt: skip
+    assert facts.month_name("2026-11") == "November 2026"
+    assert facts.later("2026-10", 1) == "2026-11"
+    assert facts.later("2026-11", 1.2) == "2027-01"
+    assert facts.later("2026-12", 24) == "2028-12"
+
+
+def test_a_unit_shared_by_all_is_said_once():
+    assert facts.together(["20 %", "50 %", "80 %"]) == "20, 50, 80 %"
+    assert facts.together(["900 USD", "1.2 k USD"]) == "900, 1.2 k USD"
+    assert facts.together(["20 %", "3 times"]) == "20 %, 3 times"
+
+
+def test_a_ratio_above_one_is_no_percentage(models):
+    m = models["case"]
+    ratio, carried = m.rows["measured.serving-ratio"], m.rows["transfer.distil-inference"]
+    assert facts.in_unit(ratio.base, ratio).endswith(" times")
+    assert facts.in_unit(carried.base, carried) == facts.share(carried.base)
+    rate = m.rows["finance.wacc"]
+    assert facts.in_unit(0.11, rate) == "11 % a year"
+
+
+# -- Returns --------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.lists(st.floats(-100, 100), min_size=6, max_size=6), min_size=1, max_size=4))
+def test_payback_of_scenarios_is_that_of_each(flows):
+    ours = facts.paid_back(np.cumsum(np.array(flows), axis=-1))
+    for x, line in zip(ours, flows, strict=True):
+        theirs = cashflow.payback(list(np.diff(np.cumsum(line), prepend=0.0)))
+        assert x == pytest.approx(math.inf if theirs is None else theirs, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_returns_agree_with_another_program(name, models, found):
+    m, told = models[name], found[name]
+    base = m.base()
+    gain = [float(x) for x in tco.advantage(m.items, base, m.plan(base))]
+    monthly = (1 + base["finance.wacc"]) ** (1 / 12) - 1
+    assert told["npv.base"].value == pytest.approx(pyxirr.npv(monthly, gain), abs=0.01)
+    if told["irr"].value is not None:
+        assert told["irr"].value == pytest.approx((1 + pyxirr.irr(gain)) ** 12 - 1, abs=1e-6)
+    total, sums = 0.0, []
+    for x in gain:
+        sums.append(total := total + x)
+    assert told["peak-cash"].value == pytest.approx(-min(sums), abs=0.01)
+    assert told["cash.end"].value == pytest.approx(total, abs=0.01)
+    assert told["cash.base.month-12"].value == pytest.approx(sums[12], abs=0.01)
+    paid = cashflow.payback(gain)
+    assert told["payback.month"].value == (None if paid is None else pytest.approx(paid, abs=1e-6))
+    yearly = [told[f"fcf.delta.year-{y}"].value for y in (1, 2, 3)]
+    assert sum(yearly) == pytest.approx(total, abs=0.01)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_chances_and_ends_are_those_of_the_scenarios(name, models, found):
+    m, told = models[name], found[name]
+    npvs = np.sort(m.npv(m.draw(16384, 1)))
+    count = len(npvs)
+    assert told["probability.pays"].value == np.sum(npvs > 0) / count
+    assert told["npv.mean"].value == pytest.approx(npvs.sum() / count)
+    below = np.sum(npvs < told["npv.p5"].value) / count
+    above = np.sum(npvs > told["npv.p95"].value) / count
+    assert below == pytest.approx(0.05, abs=2 / count)
+    assert above == pytest.approx(0.05, abs=2 / count)
+    assert told["npv.p5"].value < told["npv.p50"].value < told["npv.p95"].value
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_costs_add_up(name, models, found):
+    m, told = models[name], found[name]
+    for key, way in facts.WAYS.items():
+        parts = [told[f"tco.{key}.{c}"].value for c in ("capex", "opex", "people")]
+        assert told[f"tco.{key}.total"].value == pytest.approx(sum(parts))
+        cash = [i for i in tco.of(m.items, way) if i.cash]
+        assert sum(parts) == pytest.approx(float(tco.flows(cash, m.base(), m.months).sum()))
+
+
+def test_no_certainty_is_printed():
+    book = facts._Book(model.load(paths.root() / "case"))
+    for key, x in (("a", 0.0), ("b", 0.9999), ("c", 0.5)):
+        book.chance(key, "chance", x)
+    assert [book.found[k].text for k in "abc"] == ["below 1 %", "above 99 %", "50 %"]
+
+
+# -- What decides it ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_break_even_is_where_the_value_is_zero(name, models, found):
+    m, told = models[name], found[name]
+    for rank in (1, 2, 3):
+        key = told[f"sensitivity.{rank}.id"].text
+        even, row = told[f"sensitivity.{rank}.break-even"].value, m.rows[key]
+        if even is None:  # then it has one sign over all that is looked at
+            ends = [float(m.npv(m.base(**{key: x}))) for x in (row.low, row.base, row.high)]
+            assert len({x > 0 for x in ends}) == 1
+        else:
+            assert float(m.npv(m.base(**{key: even}))) == pytest.approx(0, abs=1)
+        for end in ("low", "high"):
+            there = float(m.npv(m.base(**{key: getattr(row, end)})))
+            assert told[f"sensitivity.{rank}.{end}"].value == pytest.approx(there)
+
+
+def test_a_zero_is_looked_for_beyond_the_range_too():
+    assert facts.zero_at(lambda x: x - 5, 4, 6) == pytest.approx(5)
+    assert facts.zero_at(lambda x: x - 11, 4, 6) == pytest.approx(11)
+    assert facts.zero_at(lambda x: x + 1, 4, 6) == pytest.approx(-1)
+    assert facts.zero_at(lambda x: x - 13, 4, 6) is None
+
+
+def test_a_share_cannot_break_even_above_one(models):
+    row = models["case"].rows["transfer.distil-inference"]
+    assert facts.bounds(row) == (0.0, 1.0)
+    assert facts.bounds(replace(row, unit="1/year"))[0] == -0.99
+
+
+def test_the_size_at_which_it_turns_meets_the_rule(models, found):
+    m, told = models["case-tannhof"], found["case-tannhof"]
+    scale = told["condition.scale"].value
+    rows = {
+        k: replace(r, low=r.low * scale, base=r.base * scale, high=r.high * scale)
+        if k.startswith(("bill.", "payroll.", "hours."))
+        else r
+        for k, r in m.rows.items()
+    }
+    larger = replace(m, rows=rows)
+    npvs = larger.npv(larger.draw(16384, 1))
+    needed = m.rows["board.min-probability"].base
+    tight = min(np.mean(npvs > 0) - needed, np.mean(npvs) / np.std(npvs))
+    assert abs(tight) < 0.002
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_cost_at_which_it_turns_by_leaving_the_items_out(name, models, found):
+    m, told = models[name], found[name]
+    kept = [i for i in m.items if not compare.is_new(m, i)]
+    base = m.base()
+    without = float(tco.npv(kept, base, m.plan(base)))
+    assert told["cost.new"].value == pytest.approx(without - told["npv.base"].value)
+    drawn = m.draw(16384, 1)
+    npvs, bare = m.npv(drawn), tco.npv(kept, drawn, m.plan(drawn))
+    then = bare - told["condition.cost"].value * (bare - npvs)
+    needed = m.rows["board.min-probability"].base
+    assert abs(min(np.mean(then > 0) - needed, np.mean(then) / np.std(then))) < 0.002
+
+
+# -- The rule -------------------------------------------------------------------------------------
+
+
+def test_a_board_that_is_content_pivots_and_is_asked_for_what_may_be_needed(models):
+    told = facts.collect(changed(models["case"], **CONTENT), SMALL)
+    assert told["recommendation"].text == "pivot"
+    assert told["ask.amount"].value == told["peak-cash.p95"].value > 0
+    assert all(told[f"test.{k}"].text == "holds" for k in ("probability", "expected", "cash"))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_case_gets_what_its_boards_rule_says(name, models, found):
+    m, told = models[name], found[name]
+    chance = np.mean(m.npv(m.draw(16384, 1)) > 0) >= m.rows["board.min-probability"].base
+    cash = told["peak-cash.p95"].value <= m.rows["board.cash-limit"].base
+    pivots = bool(chance and cash and told["npv.mean"].value > 0)
+    assert told["recommendation"].text == ("pivot" if pivots else "status quo")
+    assert (told["ask.amount"].value > 0) is pivots
+    assert name == "case" or not pivots  # the small company stays
+
+
+@pytest.mark.parametrize(
+    ("change", "failing"),
+    [({"board_min__probability": 0.99}, "probability"), ({"board_cash__limit": 1000.0}, "cash")],
+)
+def test_one_rule_that_fails_is_enough(models, change, failing):
+    told = facts.collect(changed(models["case"], **(CONTENT | change)), SMALL)
+    assert told["recommendation"].text == "status quo"
+    assert told["ask.amount"].value == 0
+    fails = {k for k in ("probability", "expected", "cash") if told[f"test.{k}"].text == "fails"}
+    assert fails == {failing}
+    limit = told["board.min-probability" if failing == "probability" else "board.cash-limit"]
+    assert limit.text in told["reason"].text
+    assert ("net present value" in told["reason"].text) is False  # it holds: no reason to stay
+
+
+def test_a_loss_on_average_is_declined_whatever_the_odds(models):
+    told = facts.collect(changed(models["case-tannhof"], board_min__probability=0.0,
+                                 board_cash__limit=1e9), SMALL)  # fmt: skip
+    assert told["test.expected"].text == "fails"
+    assert told["recommendation"].text == "status quo"
+
+
+def test_a_ledger_without_the_boards_rows_is_refused_with_all_of_them(models):
+    rows = {k: r for k, r in models["case"].rows.items() if not k.startswith("board.")}
+    with pytest.raises(Problem) as problem:
+        facts.collect(replace(models["case"], rows=rows), 16)
+    assert all(name in str(problem.value) for name in facts.NEEDED)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_money_of_a_gate_is_what_most_scenarios_need_by_then(name, models, found):
+    m, told = models[name], found[name]
+    drawn = m.draw(16384, 1)
+    some = {k: v[: facts.SMALL] for k, v in drawn.items()}
+    sums = np.cumsum(tco.advantage(m.items, some, m.plan(some)), axis=1)
+    gates = ("pilot", "cutover", "off", "licences")
+    for key in gates:
+        until = math.ceil(told[f"gate.{key}.month"].value)
+        enough = sums[:, : until + 1].min(1) >= -told[f"gate.{key}.cash"].value - 1e-6
+        assert enough.mean() == pytest.approx(0.95, abs=0.0005)
+    steps = [told[f"gate.{k}.cash"].value for k in gates]
+    assert steps == sorted(steps)
+    assert steps[-1] <= told["peak-cash.p95"].value * 1.02  # other scenarios, the same tail
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_shares_of_evidence_are_shares(name, found):
+    for prefix in ("share", "rests"):
+        parts = [found[name][f"{prefix}.{k}"].value for k in facts.KINDS]
+        assert min(parts) >= 0
+        assert sum(parts) == pytest.approx(1)
+    assert found[name]["share.invoice"].value == 0  # what is booked is fixed
+
+
+def test_risks_add_up(found):
+    told = found["case"]
+    if "risk.total.loss" not in told:
+        pytest.skip("this ledger has no register of risks")
+    for end in ("loss", "left"):
+        keys = [k for k in told if k.startswith("risk.") and k.endswith(f".{end}")]
+        parts = [told[k].value for k in keys if k.split(".")[1] not in ("total", "brought")]
+        assert told[f"risk.total.{end}"].value == pytest.approx(sum(parts))
+    assert told["risk.total.left"].value < told["risk.total.loss"].value
+
+
+# -- Every fact -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_fact_says_its_value_and_names_evidence_that_exists(name, models, found):
+    m = models[name]
+    known = {*m.rows, *m.derived, *(i.id for i in m.items)}
+    files = {"items.csv", "ledger.csv", "policy.toml", "revenue.csv", "audit"}
+    for key, fact in found[name].items():
+        assert key == fact.id and fact.text and fact.title and fact.evidence, key
+        other = [e for e in fact.evidence if e not in known | files and "#" not in e]
+        assert not other, (key, other)
+        if isinstance(fact.value, float) and fact.unit in (m.currency, "share"):
+            if fact.text.startswith(("below", "above")) or "points" in fact.text:
+                continue
+            x, last = number(fact.text)
+            assert abs(x - fact.value) <= 0.5001 * last, key
+
+
+def test_collecting_twice_gives_the_same(models):
+    assert facts.collect(models["case"], SMALL) == facts.collect(models["case"], SMALL)
+
+
+def test_a_fingerprint_follows_what_the_fact_rests_on(models, found):
+    m, told = models["case"], found["case"]
+    other = changed(m, board_cash__limit=m.rows["board.cash-limit"].base + 1)
+    key = "board.cash-limit"
+    assert facts.fingerprint(told[key], m) != facts.fingerprint(told[key], other)
+    assert facts.fingerprint(told["npv.base"], m) == facts.fingerprint(told["npv.base"], other)
+    row = replace(m.rows["finance.wacc"], note="another")
+    noted = replace(m, rows={**m.rows, "finance.wacc": row})
+    assert facts.fingerprint(told["npv.base"], m) != facts.fingerprint(told["npv.base"], noted)
+
+
+def test_explaining_names_the_rows_and_refuses_what_is_none(models, found):
+    m, told = models["case"], found["case"]
+    lines = "\n".join(facts.explain("effect.save.inference", m, told))
+    assert told["effect.save.inference"].text in lines
+    assert "measured.serving-ratio" in lines and m.rows["measured.serving-ratio"].source in lines
+    assert f"save.inference = {m.derived['save.inference'].source}" in lines
+    with pytest.raises(Problem, match=r"npv\.base"):
+        facts.explain("npv", m, told)
+
+
+def test_the_money_knows_nothing_of_strategy_and_strategy_nothing_of_physics():
+    for folder, forbidden in (("economics", "strategy"), ("strategy", "physics")):
+        for file in sorted((paths.root() / "src/synthecon" / folder).glob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+                names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+                if isinstance(node, ast.ImportFrom):
+                    names = [f"{node.module}.{a.name}" for a in node.names]
+                assert not any(f"synthecon.{forbidden}" in n for n in names), file
+
+
+def test_a_fact_is_collected_once(models):
+    book = facts._Book(models["case"])
+    book.share("a", "a share", 0.5)
+    with pytest.raises(ValueError, match="twice"):
+        book.share("a", "a share", 0.5)
