@@ -21,7 +21,7 @@ PASSED_ON = ("lab", "labs", "ledger", "model", "trace", "board", "bench", "mutat
 
 def run(options: Options) -> int:
     from synthecon import checks, plan, runner, site
-    from synthecon.economics import workbook
+    from synthecon.strategy import board
 
     if options.case:
         from synthecon import company
@@ -38,7 +38,7 @@ def run(options: Options) -> int:
     # The book shows committed records, which a profile or a run of one's own does not touch.
     if not options.no_book and options.profile == "cpu" and not options.parameter:
         for folder in checks.CASES:
-            workbook.main([str(paths.root() / folder)])
+            board.main([str(paths.root() / folder)])
         print("building the book", flush=True)
         print(f"site: {site.build()}")
     return 0

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from synthecon import Problem, notebooks, paths, plan, runner
-from synthecon.economics import audit, case, model, report, workbook
+from synthecon.economics import audit, case, model, report
+from synthecon.strategy import board, facts
 
 PARAMETER = "company"
 
@@ -31,8 +32,9 @@ def run(folder: Path, *, workers: int = 2) -> Iterator[str]:
     if not (folder / "items.csv").exists():
         yield f"{folder}: no items.csv, so no three-year model; `audit --template` shows one"
         return
-    book = workbook.build(model.load(folder, fresh=True))
-    yield f"workbook: {paths.write_atomic(out / 'model.xlsx', book.bytes())}"
+    found_model = model.load(folder, fresh=True)
+    documents = board.documents(found_model, facts.collect(found_model))
+    yield from (f"wrote {paths.write_atomic(out / file, c)}" for file, c in documents.items())
     inside = folder.is_relative_to(paths.root().resolve())
     given = folder.relative_to(paths.root().resolve()).as_posix() if inside else str(folder)
     wanted = [n for n in notebooks.names() if PARAMETER in notebooks.expected(n, "cpu", "")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -36,8 +35,8 @@ def test_without_items_the_audit_alone_is_made(folder):
 
 def test_every_notebook_about_a_company_runs_on_the_folder(folder, monkeypatch):
     monkeypatch.setattr(company.model, "load", lambda folder, fresh: None)
-    book = SimpleNamespace(bytes=lambda: b"a workbook")
-    monkeypatch.setattr(company.workbook, "build", lambda found: book)
+    monkeypatch.setattr(company.facts, "collect", lambda found: {})
+    monkeypatch.setattr(company.board, "documents", lambda found, them: {"memo.pdf": b"a page"})
     asked = []
 
     def run(jobs, workers):

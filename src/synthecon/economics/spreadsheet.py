@@ -189,7 +189,7 @@ def written(
             page.data_validation(
                 row, col, row, col,
                 {"validate": "decimal", "criteria": "between", "minimum": low, "maximum": high,
-                 "error_title": "Not accepted by the model",
+                 "error_title": "Not accepted",
                  "error_message": f"{told}, in the unit of this row. Shares: 0.3, not 30."},
             )  # fmt: skip
         for span in sheet.verdicts:
