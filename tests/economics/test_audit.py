@@ -248,3 +248,20 @@ def test_the_benchmark_reads_what_it_wrote(capsys):
     assert not cli.main(["audit", "--bench", "7000"])
     assert "7,000 lines, 0 refused" in capsys.readouterr().out
     assert cli.main(["audit", "--bench", "0"]) == 2
+
+
+def test_a_bill_is_never_missed_in_silence(tmp_path):
+    """One that lies beside those that are named, and one that is named and empty."""
+    folder = tmp_path / "mine"
+    shutil.copytree(paths.root() / "case-tannhof", folder)
+    [named, *_] = case.read_policy(folder).files["bill"]
+    shutil.copy(named, named.with_name(f"other-{named.name}"))
+    with pytest.raises(Problem, match=f"other-{named.name} lies beside the bills"):
+        case.read(folder)
+    named.with_name(f"other-{named.name}").unlink()
+    with gzip.open(named, "rt", encoding="utf-8") as file:
+        head = file.readline()
+    with gzip.open(named, "wt", encoding="utf-8") as file:
+        file.write(head)
+    with pytest.raises(Problem, match=f"{named.name}: no row"):
+        case.read(folder)

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthecon import Problem, paths
-from synthecon.economics import cashflow, compare, formula, ledger, model, tco, uncertain
+from synthecon.economics import cashflow, classify, compare, formula, ledger, model, tco, uncertain
 from synthecon.strategy import cycle, figures_value, value, worth
 
 S = 5
@@ -146,6 +146,21 @@ ITEMS = [
     item("pipe.node", "pipeline", "CapEx", "Capex", "price.node", kind="once", start=0.0),
     item("quo.late", "status-quo", "Opportunity", "none", "cost.lost", cash=False),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def books_of_the_toy():
+    """The toy's books have no months: all of them are recent."""
+    recent = model.recent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            model,
+            "recent",
+            lambda case: case if isinstance(case, SimpleNamespace) else recent(case),
+        )
+        yield
+
+
 LINES = pa.table(
     {
         "class": ["inference", "serving", "serving", "sales", "credit", "tax", "unknown"],
@@ -323,13 +338,20 @@ def test_without_growth_the_status_quo_is_the_audit_line_by_line(name):
         k: d for k, d in real.derived.items()})  # fmt: skip
     still = real.base(**{r: 0.0 for r in real.rows if r.startswith("growth.")})
     found = value.years(real, still)["status-quo"]
-    audited = {k: float(v) for k, v in real.audit.by_line.items()}
+    # A year at the rate of the last three months of the books
+    months = real.policy.months[-3:]
+    by_line = classify.totals(real.audit.case.lines.table, "line", "month")
+    audited: dict[str, float] = {}
+    for (line, month), amount in by_line.items():
+        if month in months:
+            audited[line] = audited.get(line, 0.0) + 4 * float(amount)
+    revenue = 4 * float(sum(real.audit.case.revenue[month] for month in months))
     assert found.cogs[0] == pytest.approx(audited["COGS"])
     assert found.research[0] == pytest.approx(audited["R&D"])
     assert found.sales[0] == pytest.approx(audited["S&M"])
     assert found.administration[0] == pytest.approx(audited["G&A"])
     assert found.other[0] == pytest.approx(audited["Tax"] + audited["Unclassified"])
-    assert found.revenue[0] == pytest.approx(float(real.audit.revenue))
+    assert found.revenue[0] == pytest.approx(revenue)
     assert np.all(found.one_off == 0)
 
 

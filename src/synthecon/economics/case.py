@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -143,7 +143,7 @@ def read(folder: Path) -> Case:
     lines = bill.together(parts)
     inside = pc.is_in(lines.table["month"], value_set=pa.array(policy.months))
     outside = lines.table.filter(pc.invert(inside))
-    wrong = [str(r) for r in lines.refused]
+    wrong = [*_missed(policy, parts), *(str(r) for r in lines.refused)]
     wrong += [
         f"{row['file']}, row {row['row']}, day: {row['day']} is not in the period of policy.toml, "
         f"{policy.first_month} to {policy.last_month}"
@@ -156,6 +156,27 @@ def read(folder: Path) -> Case:
     table, features = classify.redundant(classify.classify(lines.table, rules))
     placed = bill.Lines(table, lines.refused, lines.rows, lines.unknown_tags)
     return Case(folder, policy, placed, tuple(features), tuple(rules), revenue)
+
+
+def _missed(policy: Policy, parts: Sequence[bill.Lines]) -> list[str]:
+    """A bill that lies there and is not named, or is named and has no row, would be missed in
+    silence: the sums would agree without it."""
+    named = policy.files["bill"]
+    beside = {path for one in named for path in one.parent.iterdir() if _is_export(path)}
+    found = [
+        f"policy.toml, [files], bill: {path.name} lies beside the bills and is not named there: "
+        "name it, or move it away"
+        for path in sorted(beside - set(named))
+    ]
+    return found + [
+        f"{path.name}: no row: put your FOCUS export there, or do not name it"
+        for path in named
+        if not any(part.rows.get(path.name) for part in parts)
+    ]
+
+
+def _is_export(path: Path) -> bool:
+    return path.name.endswith((".csv", ".csv.gz", ".parquet"))
 
 
 def _revenue(policy: Policy, wrong: list[str]) -> dict[str, Decimal]:

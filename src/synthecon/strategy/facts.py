@@ -17,6 +17,7 @@ from scipy import optimize
 
 from synthecon import Problem
 from synthecon.economics import compare, explore, ledger, outcome, tco, uncertain
+from synthecon.economics import model as models
 from synthecon.economics.model import Model, ancestors
 from synthecon.strategy import risk
 from synthecon.strategy import value as worth
@@ -242,13 +243,17 @@ def _case(book: _Book, scenarios: int, seed: int) -> None:
     for name, row in (("rate", "finance.wacc"), ("tax", "finance.tax")):
         book.share(f"method.{name}", model.rows[row].name, model.rows[row].base, [row])
     months = len(policy.months)
-    spend, revenue = float(sum(model.audit.ml.values())), float(model.audit.revenue)
-    book.money("today.revenue", "Revenue of a month today", revenue / months, ["revenue.csv"])
-    book.money("today.ml", "Machine learning cost of a month today", spend / months,
+    books = models.books(model.audit)
+    spend = float(models.reconcile(model)[-1].left)
+    revenue = books["revenue"].value
+    book.money("today.revenue", "Revenue of a month today", revenue, ["revenue.csv"])
+    book.money("today.ml", "Machine learning cost of a month today", spend,
                [k for k in model.rows if k.startswith(("bill.", "payroll."))])  # fmt: skip
     book.share("today.ml-share", "Machine learning cost in revenue today", spend / revenue,
                ["revenue.csv"], 1)  # fmt: skip
-    book.share("gross-margin.today", "Gross margin today", model.audit.margin, ["audit"], 1)
+    book.share(
+        "gross-margin.today", "Gross margin of the audited period", model.audit.margin, ["audit"], 1
+    )
     for name in ("min-probability", "cash-limit"):
         row = model.rows[f"board.{name}"]
         put = book.money if row.currency else book.share

@@ -19,6 +19,7 @@ import numpy as np
 
 from synthecon import Problem
 from synthecon.economics import classify, compare, tco
+from synthecon.economics import model as models
 from synthecon.economics.model import Model, ancestors
 
 YEAR = 12
@@ -114,12 +115,12 @@ def focus(model: Model, asked: Collection[str]) -> Model:
 def outside(model: Model) -> dict[str, float]:
     """Cost a month of the audited lines outside the ML classes, by line; credits left out.
 
-    Averages over the months of the period.
+    As the ledger's own rows are: averages over the last months of the books.
     """
+    case = models.recent(model.audit.case)
     ml = {name for name, c in model.policy.classes.items() if c.ml}
     found = dict.fromkeys(LINES, 0.0)
-    months = len(model.policy.months)
-    table = model.audit.case.lines.table
+    months, table = len(case.policy.months), case.lines.table
     for (name, line), amount in classify.totals(table, "class", "line").items():
         if name not in ml and line != CREDITS:
             found[line if line in LINES else "Other"] += float(amount) / months
