@@ -241,6 +241,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Problem as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader closed the pipe, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print(
             "interrupted: nothing half-done was kept as good; run again to go on", file=sys.stderr

@@ -132,8 +132,11 @@ def test_the_value_is_pythons(text, values):
 def test_arrays_are_their_elements(text, each):
     parsed = formula.parse(text)
     arrays = {k: np.array([float(v[k]) for v in each]) for k in IDS}
-    with np.errstate(all="ignore"):
-        together = np.broadcast_to(formula.evaluate(parsed, arrays), len(each))
+    try:
+        with np.errstate(all="ignore"):
+            together = np.broadcast_to(formula.evaluate(parsed, arrays), len(each))
+    except ZeroDivisionError:  # 2.5/0, with no array in it
+        return
     for found, values in zip(together, each, strict=True):
         try:
             alone = formula.evaluate(parsed, {k: float(v) for k, v in values.items()})

