@@ -362,6 +362,10 @@ def test_the_command_says_which_class_the_items_miss(mine, capsys):
             lambda f: edit(f, "finance.capex-life", low="0", base="0", high="0"),
             "source: divides by zero at base; give it numbers of its own",
         ),
+        (
+            lambda f: edit(f, "cost.tooling.month", basis="real"),
+            "cost.tooling.month, basis: real, but the model counts nominal money",
+        ),
         (lambda f: edit(f, "finance.wacc", base="x"), "base: 'x' is not a finite number"),
         (
             lambda f: edit(f, "bill.labelling", source="audit#month.labeling"),

@@ -157,8 +157,13 @@ def load(folder: Path, *, check_sources: bool = True, fresh: bool = False) -> Mo
 
 
 def _needed(path: Path, book: ledger.Book) -> list[str]:
-    """What is wrong with the rows that turn costs into value."""
-    wrong = []
+    """What is wrong with the rows that turn costs into value, or are in other money than they."""
+    wrong = [
+        f"{path}, {row.id}, basis: real, but the model counts nominal money: give it at today's "
+        "prices and let its item grow by a yearly rate"
+        for row in book.rows.values()
+        if row.basis == "real" and row.currency
+    ]
     for name, unit in NEEDED.items():
         row = book.rows.get(name)
         if row is None:
