@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from dataclasses import replace
 from decimal import Decimal
@@ -304,7 +305,11 @@ def test_the_worked_case_in_a_folder_from_the_template(tmp_path, models, fresh, 
     found = model.load(folder)
     assert found.npv(found.base()) == models["case"].npv(models["case"].base())
     help_text = (folder / "HELP.md").read_text()
-    assert all(f"| {name} |" in help_text for name in (*ledger.COLUMNS, *tco.COLUMNS))
+    for file in sorted(folder.glob("*.csv")):
+        head = file.read_text().partition("\n")[0].split(",")
+        name = "items.csv" if file.stem == "sourcing" else file.name
+        section = help_text.partition(f"## {name}\n")[2].partition("\n## ")[0]
+        assert head == re.findall(r"^\| ([a-z_]+) \|", section, re.M)[1:]  # without its own head
     readme = (ours / "README.md").read_text()
     assert all(f"`{name}`" in readme for name in (*ledger.COLUMNS, *tco.COLUMNS))
 

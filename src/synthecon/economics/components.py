@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from synthecon import Problem
-from synthecon.economics import formula, ledger, tco
+from synthecon.economics import formula, ledger, table, tco
 from synthecon.record import Claim, RunRecord
 
 COLUMNS = ("id", "group", "component", "items", "claims", "note")
@@ -62,10 +62,7 @@ def read(path: Path, items: Sequence[tco.Item], pending: Sequence[str] = ()) -> 
     Raises:
         Problem: all that is wrong with the file, at once.
     """
-    try:
-        lines, wrong = ledger.table(path, COLUMNS)
-    except ledger.LedgerError as error:
-        raise Problem(str(error)) from None
+    lines, wrong = table.read(path, COLUMNS)
     found: list[Component] = []
     home: dict[str, str] = {}
     for line, text in lines:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from synthecon import Problem
-from synthecon.economics import ledger
+from synthecon.economics import ledger, table
 from synthecon.economics.service import Tier
 
 NAMES = ("vendor", "finer", "own")
@@ -46,10 +46,7 @@ def read(path: Path) -> list[Step]:
     Raises:
         Problem: everything that is wrong with the file, at once: file, line, field.
     """
-    try:
-        lines, wrong = ledger.table(path, COLUMNS)
-    except ledger.LedgerError as error:
-        raise Problem(str(error)) from None
+    lines, wrong = table.read(path, COLUMNS)
     steps: list[tuple[int, Step]] = []
     for line, text in lines:
         step, faults = _step(text)

@@ -16,7 +16,7 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 
 from synthecon import Problem
-from synthecon.economics import ledger, units
+from synthecon.economics import ledger, table, units
 
 Category = Literal["CapEx", "OpEx", "People", "Opportunity"]
 Line = Literal["COGS", "R&D", "S&M", "G&A", "Capex", "none"]
@@ -108,10 +108,7 @@ def read(
     Raises:
         Problem: everything that is wrong with the file, at once: file, line, field.
     """
-    try:
-        lines, wrong = ledger.table(path, COLUMNS)
-    except ledger.LedgerError as error:
-        raise Problem(str(error)) from None
+    lines, wrong = table.read(path, COLUMNS)
     items: list[Item] = []
     first: dict[str, int] = {}
     for line, cells in lines:

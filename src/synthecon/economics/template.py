@@ -91,6 +91,96 @@ MODEL: Mapping[str, Mapping[str, str]] = {
         "note": "anything",
     },
 }
+LESSONS: Mapping[str, Mapping[str, str]] = {
+    "rules.csv": {
+        "id": "name of the rule; it is kept with each line that it places",
+        "when": "the condition, as above; the first rule that matches counts",
+        "class": "a class of policy.toml",
+        "line": "COGS, R&D, S&M, G&A, or what is none of them: Tax, Credits",
+        "why": "the reason, for whoever asks",
+    },
+    "tags.csv": {
+        "key": "a tag as the bill spells it",
+        "value": "its value there; empty: the row maps the key itself",
+        "means": "what you call it",
+    },
+    "sla.csv": {
+        "schedule": "vendor: its standard; finer: what you could ask for; own: what you promise",
+        "below": "availability of a month, above 0 and at most 1, under which the credit is due",
+        "credit": "share of the month's fee that comes back, 0 to 1",
+        "source_type": "quote, public, expert or illustrative",
+        "source": "the contract, or the page that was opened",
+        "owner": "who answers for it",
+    },
+    "components.csv": {
+        "id": "a-z, 0-9 and hyphens",
+        "group": "Direct CapEx/OpEx, Human capital or Opportunity cost",
+        "component": "its name",
+        "items": "ids of items.csv with blanks between; a star at the end for all that begin so; "
+        "every item stands in exactly one component",
+        "claims": "claims of records that it rests on, with blanks between",
+        "note": "what it means, or why nothing was measured",
+    },
+    "metrics.csv": {
+        "id": "the six of the example are shown to the board, under the same ids",
+        "name": "what it is, for people",
+        "value": "a number, for an input; empty where a record or a formula gives it",
+        "unit": "words joined by - * /, as in the ledger",
+        "target": "a number, for a metric; empty for an input",
+        "better": "above or below the target; empty for an input",
+        "definition": "how it is counted, and what does not count",
+        "source_type": "as in the ledger, without transfer; derived: a formula over inputs",
+        "source": "the formula, the measurement's id, or who said it",
+        "as_of": "day on which that was so",
+        "owner": "who answers for it",
+        "note": "anything",
+    },
+    "gates.csv": {
+        "gate": "quality, shift, privacy or lineage",
+        "measure": "what is looked at: a key in a data set's evidence, or a field of its lineage",
+        "title": "what it is, for people",
+        "better": "above or below: the whole interval must lie there; empty for lineage",
+        "threshold": "a number; empty for lineage",
+        "unit": "of the threshold",
+        "state": "the first state that needs this gate: validated or released",
+        "evidence": "what counts as evidence",
+    },
+    "datasets.csv": {
+        "id": "of the data set; a better version is a new one",
+        "name": "what it is, for people",
+        "state": "draft, validated, released or retired",
+        "generator": "what made it; empty where nobody knows, and the lineage gate then blocks",
+        "source": "the data that the generator learnt from",
+        "licence": "under which that may be used",
+        "owner": "who answers for it",
+        "made": "day, 2026-01-31",
+        "evidence": "measure=measurement id, with a semicolon and a blank between",
+        "note": "anything",
+    },
+    "stakeholders.csv": {
+        "id": "of the objection",
+        "stakeholder": "a role; no names of people",
+        "decides": "what this person can say no to",
+        "objection": "in their words",
+        "reply": "answered, conceded (they are right) or open",
+        "evidence": "claims, measurements or ledger ids that speak to it, with semicolons between",
+        "step": "what happens next",
+        "owner": "who does it",
+        "by": "month by which, from the start",
+    },
+    "adoption.csv": {
+        "month": "1, 2, 3, … from the start of a practice that you have seen spread; three or more",
+        "teams": "how many had adopted it by then; never falls",
+        "could": "how many had a use for it; one number in all rows",
+        "practice": "what spread",
+        "source_type": "invoice, quote, public, expert or illustrative",
+        "source": "who counted",
+        "as_of": "day of the count",
+        "owner": "who answers for it",
+        "note": "anything",
+    },
+}
+"""What the files of lessons 2 and 3 hold; sourcing.csv has the columns of items.csv."""
 FOCUS_HELP = {
     "billed": "what the invoice says",
     "effective": "cost after commitments are spread; the audit counts this one",
@@ -159,8 +249,11 @@ def help_text() -> str:
         "  joined by `and`.",
         "- `tags.csv`: how tags are spelt here; an empty value maps the key itself.",
         "- `sourcing.csv`, `sla.csv`, `components.csv`: build or buy, credit schedules, and which",
-        "  item belongs to which component. `metrics.csv`, `gates.csv`, `datasets.csv`,",
-        "  `stakeholders.csv`, `adoption.csv`: what lesson 3 reads.",
+        "  item belongs to which component. `sourcing.csv` has the columns of `items.csv`; its",
+        "  scenarios are build, buy, hybrid, or all.",
+        "- `metrics.csv`, `gates.csv`, `datasets.csv`, `stakeholders.csv`, `adoption.csv`:",
+        "  what the board is shown of the moat, what blocks a data set, who must agree, and how",
+        "  fast a practice spreads.",
         "- `levers.toml`: what could save money. `ledger.csv`: the assumptions. `items.csv`: what",
         "  the status quo and the pipeline cost, month by month.",
         "  **They start as those of a fictional company: replace every row marked illustrative.**",
@@ -183,7 +276,7 @@ def help_text() -> str:
             for c in bill.FOCUS
         ),
     ]
-    for file, fields in {**MEANING, **MODEL}.items():
+    for file, fields in {**MEANING, **MODEL, **LESSONS}.items():
         lines += ["", f"## {file}", "", "| column | meaning |", "|:--|:--|"]
         lines += [f"| {name} | {meaning} |" for name, meaning in fields.items()]
     return "\n".join(lines) + "\n"

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from synthecon import Problem
-from synthecon.economics import ledger
+from synthecon.economics import table
 
 Curve = Literal["bass", "logistic"]
 BOUNDS = {
@@ -166,10 +166,7 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray, int]:
     Raises:
         Problem: everything that is wrong with the file, at once: file, line, field.
     """
-    try:
-        lines, wrong = ledger.table(path, COLUMNS)
-    except ledger.LedgerError as error:
-        raise Problem(str(error)) from None
+    lines, wrong = table.read(path, COLUMNS)
     found: dict[str, list[int]] = {"month": [], "teams": [], "could": []}
     for line, cells in lines:
         faults = [f"{k}: empty" for k in COLUMNS[:-1] if not cells[k]]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synthecon import Problem, paths, records
-from synthecon.economics import ledger
+from synthecon.economics import ledger, table
 
 COLUMNS = ("id", "stakeholder", "decides", "objection", "reply", "evidence", "step", "owner", "by")
 REPLIES = ("answered", "conceded", "open")
@@ -58,10 +58,7 @@ def read(path: Path, rows: Mapping[str, ledger.Row], load: Load = committed) -> 
         Problem: everything that is wrong with the file, at once: file, line, field; evidence that
             does not exist.
     """
-    try:
-        lines, wrong = ledger.table(path, COLUMNS)
-    except ledger.LedgerError as error:
-        raise Problem(str(error)) from None
+    lines, wrong = table.read(path, COLUMNS)
     found: list[Entry] = []
     for line, cells in lines:
         faults = [f"{k}: empty" for k in COLUMNS if k != "evidence" and not cells[k]]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from synthecon import Problem, records, stats
-from synthecon.economics import ledger
+from synthecon.economics import table
 
 Kind = Literal["quality", "shift", "privacy", "lineage"]
 State = Literal["draft", "validated", "released", "retired"]
@@ -188,7 +188,7 @@ def read_gates(path: Path) -> list[Gate]:
         Problem: everything that is wrong with the file, at once: file, line, field; a kind of gate
             that has no row.
     """
-    lines, wrong = _table(path, GATES)
+    lines, wrong = table.read(path, GATES)
     found: list[Gate] = []
     for line, cells in lines:
         lineage = cells["gate"] == "lineage"
@@ -228,7 +228,7 @@ def read_datasets(path: Path, gates: Sequence[Gate]) -> dict[str, DataSet]:
     Raises:
         Problem: everything that is wrong with the file, at once: file, line, field.
     """
-    lines, wrong = _table(path, DATASETS)
+    lines, wrong = table.read(path, DATASETS)
     measures = {g.measure for g in gates if g.kind != "lineage"}
     found: dict[str, DataSet] = {}
     for line, cells in lines:
@@ -255,12 +255,3 @@ def read_datasets(path: Path, gates: Sequence[Gate]) -> dict[str, DataSet]:
     if wrong:
         raise Problem("\n".join(wrong))
     return found
-
-
-def _table(
-    path: Path, columns: Sequence[str]
-) -> tuple[list[tuple[int, dict[str, str]]], list[str]]:
-    try:
-        return ledger.table(path, columns)
-    except ledger.LedgerError as error:
-        raise Problem(str(error)) from None

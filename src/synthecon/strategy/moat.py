@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol, get_args
 
 from synthecon import Problem, records, stats
-from synthecon.economics import formula, ledger, units
+from synthecon.economics import formula, ledger, table, units
 
 COLUMNS = (
     "id", "name", "value", "unit", "target", "better", "definition", "source_type", "source",
@@ -60,10 +60,7 @@ def read(path: Path, find: Callable = records.find) -> dict[str, Metric]:  # typ
         Problem: everything that is wrong with the file, at once: file, line, field; a metric of
             NEEDED that is missing.
     """
-    try:
-        lines, wrong = ledger.table(path, COLUMNS)
-    except ledger.LedgerError as error:
-        raise Problem(str(error)) from None
+    lines, wrong = table.read(path, COLUMNS)
     values: dict[str, float] = {}
     rows: dict[str, dict[str, str]] = {}
     at: dict[str, int] = {}

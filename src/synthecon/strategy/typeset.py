@@ -6,6 +6,7 @@ import calendar
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from importlib import resources
 from typing import Any
@@ -17,6 +18,7 @@ from synthecon.strategy.pages import HARD, Block, Rich, plain
 
 NUMBER = re.compile(r"^(−?\d|not in |month |none$|–$|below |above |no value|the yardstick)")
 SIZES = (11.0, 10.7, 10.4, 10.0, 9.6, 9.2, 8.8, 8.4, 8.0)  # points, tried in turn
+DOTS = 300.0  # of a picture, an inch
 FITTED = {"margin": (19, 15, 13)}
 
 
@@ -53,7 +55,7 @@ def data(blocks: Sequence[Block], **changes: Any) -> dict[str, Any]:
             one |= {"lines": b.lines}
         found.append(one)
     usual = {"size": 9.0, "margin": (17, 13, 12), "flipped": False, "footer": "", "pad": 2.8}
-    return usual | {"blocks": found} | changes
+    return usual | {"cut": 0} | {"blocks": found} | changes
 
 
 def _typst(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,6 +70,12 @@ def _typst(content: Mapping[str, Any]) -> dict[str, Any]:
 def pdf(content: Mapping[str, Any], day: date) -> bytes:
     """The PDF; day is its date."""
     return typst.compile(**_typst(content), timestamp=calendar.timegm(day.timetuple()))
+
+
+def picture(drawn: Block, width: float, size: float) -> bytes:
+    """A block by itself, without its caption, as PNG.  width: millimetres; size: points."""
+    content = data([replace(drawn, rich=())], title="", size=size, margin=(0, 1, 2), cut=width)
+    return typst.compile(**_typst(content), format="png", ppi=DOTS)
 
 
 def pages(content: Mapping[str, Any]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 from docx import Document
@@ -55,7 +56,8 @@ def docx(blocks: Sequence[Block], day: date, title: str, size: float = 8.6) -> b
         _no_border(style.element)
     for b in blocks:
         if b.kind == "curve":
-            continue  # a drawing of numbers that stand in the tables too
+            _picture(document, b, size)
+            b = replace(b, kind="small")  # its caption
         if b.kind == "table":
             _table(document, b, size)
             continue
@@ -82,6 +84,16 @@ def _write(paragraph: Paragraph, runs: Rich, size: float | None, muted: bool) ->
             run.font.size = Pt(size)
         if muted:
             run.font.color.rgb = MUTED
+
+
+def _picture(document, block: Block, size: float) -> None:
+    """The drawing of the PDF, with its last amounts as alternative text."""
+    drawn = io.BytesIO(typeset.picture(block, WIDTH, size))
+    paragraph = document.add_paragraph()
+    shape = paragraph.add_run().add_picture(drawn, width=Mm(WIDTH))
+    ends = ", ".join(f"{name} {amount}" for name, amount, _ in block.lines)
+    shape._inline.docPr.set("descr", f"Curve by month; at its end: {ends}")
+    paragraph.paragraph_format.space_after = Pt(0)
 
 
 def _no_border(element) -> None:
