@@ -29,6 +29,7 @@ from synthecon.strategy import (
     dashboard,
     deck,
     facts,
+    facts_decision,
     memo,
     pages,
     traced,
@@ -50,7 +51,7 @@ class Made:
     """The documents of a case."""
 
     model: model.Model
-    facts: dict[str, facts.Fact]
+    facts: dict[str, fact.Fact]
     files: dict[str, bytes]
     used: dict[str, tuple[str, ...]]
 
@@ -264,7 +265,7 @@ def test_the_memo_is_complete(one):
               "peak-cash", "reason", "tco.quo.total", "company.kind", "gate.pilot.cash",
               "gate.latest.date"}  # fmt: skip
     needed |= {f"sensitivity.{r}.break-even" for r in (1, 2, 3)}
-    needed |= {f"{p}.{k}" for p in ("share", "rests") for k in facts.KINDS}
+    needed |= {f"{p}.{k}" for p in ("share", "rests") for k in facts_decision.KINDS}
     words = ["fictional", "Gate", "Staying is"]
     if one.facts["recommendation"].text == "pivot":
         words += ["a real option", "when we stop", "Stop at the pilot gate"]
@@ -432,8 +433,8 @@ def test_an_archive_is_packed_by_name_and_without_a_clock():
 # -- Templates and tracing ------------------------------------------------------------------------
 
 
-def fact(key: str, text: str, value: float | str | None = 1.0) -> facts.Fact:
-    return facts.Fact(key, key, value, "", text)
+def fact(key: str, text: str, value: float | str | None = 1.0) -> fact.Fact:
+    return fact.Fact(key, key, value, "", text)
 
 
 def test_lines_stand_or_fall_with_their_facts():
@@ -488,4 +489,4 @@ def test_ids_sort_as_people_count():
 
 
 def test_colours_of_evidence_cover_every_kind():
-    assert deck.EVIDENCE.keys() == dashboard.EVIDENCE.keys() == facts.KINDS.keys()
+    assert deck.EVIDENCE.keys() == dashboard.EVIDENCE.keys() == facts_decision.KINDS.keys()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from synthecon import Problem, paths
 from synthecon.economics import cashflow, compare, model, tco
-from synthecon.strategy import facts
+from synthecon.strategy import facts, facts_decision, facts_money, printable
 
 CASES = ("case", "case-tannhof")
 SMALL = 1024
@@ -65,42 +65,42 @@ def number(text: str) -> tuple[float, float]:
     ],
 )  # fmt: skip
 def test_money_is_written_in_three_digits(amount, text):
-    assert facts.money(amount, "USD") == text
+    assert printable.money(amount, "USD") == text
 
 
 @given(st.floats(-5e7, 5e7))
 def test_money_can_be_read_back(amount):
-    x, last = number(facts.money(amount, "EUR"))
+    x, last = number(printable.money(amount, "EUR"))
     assert abs(x - amount) <= 0.5001 * last
 
 
 def test_an_amount_without_end_is_refused():
     with pytest.raises(ValueError, match="finite"):
-        facts.money(math.inf, "USD")
+        printable.money(math.inf, "USD")
 
 
 def test_shares_and_dates_by_hand():
-    assert (facts.share(0.764), facts.share(-0.004, 1), facts.share(-0.0004)) == (
+    assert (printable.share(0.764), printable.share(-0.004, 1), printable.share(-0.0004)) == (
         "76 %", "−0.4 %", "0 %")  # fmt: skip
-    assert facts.month_name("2026-11") == "November 2026"
-    assert facts.later("2026-10", 1) == "2026-11"
-    assert facts.later("2026-11", 1.2) == "2027-01"
-    assert facts.later("2026-12", 24) == "2028-12"
+    assert printable.month_name("2026-11") == "November 2026"
+    assert printable.later("2026-10", 1) == "2026-11"
+    assert printable.later("2026-11", 1.2) == "2027-01"
+    assert printable.later("2026-12", 24) == "2028-12"
 
 
 def test_a_unit_shared_by_all_is_said_once():
-    assert facts.together(["20 %", "50 %", "80 %"]) == "20, 50, 80 %"
-    assert facts.together(["900 USD", "1.2 k USD"]) == "900, 1.2 k USD"
-    assert facts.together(["20 %", "3 times"]) == "20 %, 3 times"
+    assert printable.together(["20 %", "50 %", "80 %"]) == "20, 50, 80 %"
+    assert printable.together(["900 USD", "1.2 k USD"]) == "900, 1.2 k USD"
+    assert printable.together(["20 %", "3 times"]) == "20 %, 3 times"
 
 
 def test_a_ratio_above_one_is_no_percentage(models):
     m = models["case"]
     ratio, carried = m.rows["measured.serving-ratio"], m.rows["transfer.distil-inference"]
-    assert facts.in_unit(ratio.base, ratio).endswith(" times")
-    assert facts.in_unit(carried.base, carried) == facts.share(carried.base)
+    assert printable.in_unit(ratio.base, ratio).endswith(" times")
+    assert printable.in_unit(carried.base, carried) == printable.share(carried.base)
     rate = m.rows["finance.wacc"]
-    assert facts.in_unit(0.11, rate) == "11 % a year"
+    assert printable.in_unit(0.11, rate) == "11 % a year"
 
 
 # -- Returns --------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def test_a_ratio_above_one_is_no_percentage(models):
 
 @given(st.lists(st.lists(st.floats(-100, 100), min_size=6, max_size=6), min_size=1, max_size=4))
 def test_payback_of_scenarios_is_that_of_each(flows):
-    ours = facts.paid_back(np.cumsum(np.array(flows), axis=-1))
+    ours = facts_money.paid_back(np.cumsum(np.array(flows), axis=-1))
     for x, line in zip(ours, flows, strict=True):
         theirs = cashflow.payback(list(np.diff(np.cumsum(line), prepend=0.0)))
         assert x == pytest.approx(math.inf if theirs is None else theirs, abs=1e-6)
@@ -152,7 +152,7 @@ def test_chances_and_ends_are_those_of_the_scenarios(name, models, found):
 @pytest.mark.parametrize("name", CASES)
 def test_costs_add_up(name, models, found):
     m, told = models[name], found[name]
-    for key, way in facts.WAYS.items():
+    for key, way in printable.WAYS.items():
         parts = [told[f"tco.{key}.{c}"].value for c in ("capex", "opex", "people")]
         assert told[f"tco.{key}.total"].value == pytest.approx(sum(parts))
         cash = [i for i in tco.of(m.items, way) if i.cash]
@@ -160,7 +160,7 @@ def test_costs_add_up(name, models, found):
 
 
 def test_no_certainty_is_printed():
-    book = facts._Book(model.load(paths.root() / "case"))
+    book = printable.Collector(model.load(paths.root() / "case"))
     for key, x in (("a", 0.0), ("b", 0.9999), ("c", 0.5)):
         book.chance(key, "chance", x)
     assert [book.found[k].text for k in "abc"] == ["below 1 %", "above 99 %", "50 %"]
@@ -186,16 +186,16 @@ def test_a_break_even_is_where_the_value_is_zero(name, models, found):
 
 
 def test_a_zero_is_looked_for_beyond_the_range_too():
-    assert facts.zero_at(lambda x: x - 5, 4, 6) == pytest.approx(5)
-    assert facts.zero_at(lambda x: x - 11, 4, 6) == pytest.approx(11)
-    assert facts.zero_at(lambda x: x + 1, 4, 6) == pytest.approx(-1)
-    assert facts.zero_at(lambda x: x - 13, 4, 6) is None
+    assert facts_decision.zero_at(lambda x: x - 5, 4, 6) == pytest.approx(5)
+    assert facts_decision.zero_at(lambda x: x - 11, 4, 6) == pytest.approx(11)
+    assert facts_decision.zero_at(lambda x: x + 1, 4, 6) == pytest.approx(-1)
+    assert facts_decision.zero_at(lambda x: x - 13, 4, 6) is None
 
 
 def test_a_share_cannot_break_even_above_one(models):
     row = models["case"].rows["transfer.distil-inference"]
-    assert facts.bounds(row) == (0.0, 1.0)
-    assert facts.bounds(replace(row, unit="1/year"))[0] == -0.99
+    assert facts_decision.bounds(row) == (0.0, 1.0)
+    assert facts_decision.bounds(replace(row, unit="1/year"))[0] == -0.99
 
 
 def test_the_size_at_which_it_turns_meets_the_rule(models, found):
@@ -275,14 +275,14 @@ def test_a_ledger_without_the_boards_rows_is_refused_with_all_of_them(models):
     rows = {k: r for k, r in models["case"].rows.items() if not k.startswith("board.")}
     with pytest.raises(Problem) as problem:
         facts.collect(replace(models["case"], rows=rows), 16)
-    assert all(name in str(problem.value) for name in facts.NEEDED)
+    assert all(name in str(problem.value) for name in printable.NEEDED)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_money_of_a_gate_is_what_most_scenarios_need_by_then(name, models, found):
     m, told = models[name], found[name]
     drawn = m.draw(16384, 1)
-    some = {k: v[: facts.SMALL] for k, v in drawn.items()}
+    some = {k: v[: printable.SMALL] for k, v in drawn.items()}
     sums = np.cumsum(tco.advantage(m.items, some, m.plan(some)), axis=1)
     gates = ("pilot", "cutover", "off", "licences")
     for key in gates:
@@ -297,7 +297,7 @@ def test_the_money_of_a_gate_is_what_most_scenarios_need_by_then(name, models, f
 @pytest.mark.parametrize("name", CASES)
 def test_shares_of_evidence_are_shares(name, found):
     for prefix in ("share", "rests"):
-        parts = [found[name][f"{prefix}.{k}"].value for k in facts.KINDS]
+        parts = [found[name][f"{prefix}.{k}"].value for k in facts_decision.KINDS]
         assert min(parts) >= 0
         assert sum(parts) == pytest.approx(1)
     assert found[name]["share.invoice"].value == 0  # what is booked is fixed
@@ -369,7 +369,7 @@ def test_the_money_knows_nothing_of_strategy_and_strategy_nothing_of_physics():
 
 
 def test_a_fact_is_collected_once(models):
-    book = facts._Book(models["case"])
+    book = printable.Collector(models["case"])
     book.share("a", "a share", 0.5)
     with pytest.raises(ValueError, match="twice"):
         book.share("a", "a share", 0.5)

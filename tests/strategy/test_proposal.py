@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthecon import Problem
-from synthecon.strategy import facts, pages, proposal
-from synthecon.strategy.facts import Fact
+from synthecon.strategy import pages, printable, proposal
+from synthecon.strategy.printable import Fact
 
 PRESS = """\
 # {company.name} answers from a small model
@@ -90,7 +90,7 @@ def numbers(**changes: float) -> dict[str, Fact]:
     found["horizon.months"] = Fact("horizon.months", "", 36.0, "months", "36 months")
     word, amount, _ = proposal.rule(found)
     found["recommendation"] = Fact("recommendation", "", word, "", word)
-    found["ask.amount"] = Fact("ask.amount", "", amount, "USD", facts.money(amount, "USD"))
+    found["ask.amount"] = Fact("ask.amount", "", amount, "USD", printable.money(amount, "USD"))
     found["condition.scale"] = Fact("condition.scale", "", 2.0, "times", "2 times")
     return found
 

@@ -12,7 +12,7 @@ from synthecon.economics import model as models
 from synthecon.economics import workbook
 from synthecon.economics.model import Model
 from synthecon.strategy import dashboard, deck, facts, memo, pages
-from synthecon.strategy.facts import Fact
+from synthecon.strategy.printable import Fact
 
 
 def documents(model: Model, found: Mapping[str, Fact]) -> dict[str, bytes]:

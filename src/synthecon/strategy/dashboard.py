@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from synthecon.economics.model import Model
-from synthecon.strategy import facts, memo, pages
-from synthecon.strategy.facts import Fact
+from synthecon.strategy import facts, memo, pages, printable
 from synthecon.strategy.pages import Filler
+from synthecon.strategy.printable import Fact
 
 EVIDENCE = {
     "measured": "Measured",
@@ -37,7 +37,7 @@ def html(model: Model, found: Mapping[str, Fact]) -> tuple[bytes, tuple[str, ...
         Problem: the case lacks a fact.
     """
     f = Filler(found)
-    pivot = found["recommendation"].text == facts.PIVOT
+    pivot = found["recommendation"].text == printable.PIVOT
     parts = [
         _head(f, pivot),
         _tiles(f),

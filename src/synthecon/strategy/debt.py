@@ -38,7 +38,7 @@ SUBJECTS = {
         ("quo.inference",),
         ("pipe.inference-left", "pipe.inference-old", "pipe.inference-student"),
         ("pipe.distil-once", "pipe.distil-month", "pipe.node", "pipe.node-keep", "pipe.migration",
-         "pipe.distraction"),
+         "pipe.distraction", "pipe.tooling", "pipe.compliance-once"),
     ),
     "labelling": Subject(
         "Labelling",
@@ -51,7 +51,7 @@ SUBJECTS = {
         "Data scarcity",
         ("quo.data", "quo.compliance"),
         ("pipe.data-left", "pipe.data-old", "pipe.compliance"),
-        ("pipe.tooling", "pipe.generation", "pipe.storage", "pipe.experts", "pipe.compliance-once",
+        ("pipe.tooling-generator", "pipe.generation", "pipe.storage", "pipe.experts",
          "pipe.compliance-month"),
     ),
     "retraining": Subject(
@@ -61,8 +61,9 @@ SUBJECTS = {
         ("pipe.monitor-once", "pipe.monitor-month"),
     ),
 }  # fmt: skip
-"""Which item of items.csv belongs where.  Migration, node and lost team time are charged to
-inference, which causes them: the sum of all subjects does not depend on that choice."""
+"""Which item of items.csv belongs where.  Migration, machine, lost team time, orchestration and the
+impact assessment are charged to inference: a student alone would need them too.  The sum of all
+subjects does not depend on that choice."""
 
 NEEDED = {
     "queue.utilisation": "share",

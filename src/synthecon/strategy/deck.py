@@ -21,8 +21,8 @@ from pptx.enum.text import MSO_ANCHOR, PP_ALIGN
 from pptx.util import Emu, Inches, Pt
 
 from synthecon.strategy import archive, facts, pages, typeset
-from synthecon.strategy.facts import Fact
 from synthecon.strategy.pages import HARD, Block, Filler, Rich, plain
+from synthecon.strategy.printable import Fact
 
 FONT = "Arial"
 INK, MUTED, PALE = "1B1F24", "5B6570", "EAF3F9"

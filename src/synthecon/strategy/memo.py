@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from synthecon.economics.model import Model
-from synthecon.strategy import facts, pages, typeset, word
-from synthecon.strategy.facts import Fact
+from synthecon.strategy import facts, pages, printable, typeset, word
 from synthecon.strategy.pages import Block, Page, rich
+from synthecon.strategy.printable import Fact
 
 TEXTS = ("memo", "press")
 """Templates of one page each, in a version that recommends the pivot and one that does not."""
@@ -83,8 +83,8 @@ NOTE = (
 def evidence(fact: Fact, model: Model) -> str:
     """What it rests on, in a few words: the ids, or "cash model"."""
     names = list(fact.evidence)
-    if set(facts.CASH) <= set(names):
-        names = ["cash model"] + [n for n in names if n not in facts.CASH]
+    if set(printable.CASH) <= set(names):
+        names = ["cash model"] + [n for n in names if n not in printable.CASH]
     items = [item.id for item in model.items]
     own = [n for n in names if n in items]
     if len(own) > 3:  # the rows that items name stand beside them in the list below

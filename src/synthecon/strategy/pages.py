@@ -19,7 +19,7 @@ from functools import cache
 from importlib import resources
 
 from synthecon import Problem
-from synthecon.strategy.facts import Fact
+from synthecon.strategy.printable import Fact
 
 Run = tuple[str, bool]
 """A piece of text, and whether it is bold."""

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from synthecon import Problem, paths
-from synthecon.strategy import facts, pages
-from synthecon.strategy.facts import Fact
+from synthecon.strategy import pages, printable
+from synthecon.strategy.printable import Fact
 
 Numbers = Mapping[str, Fact]
 MEMO, PRESS = "memo", "pr-faq"
@@ -55,7 +55,7 @@ def decide(
     """
     holds = {"probability": chance >= least, "expected": mean > 0, "cash": trough <= limit}
     failed = [name for name, good in holds.items() if not good]
-    return (facts.QUO, 0.0, failed) if failed else (facts.PIVOT, trough, [])
+    return (printable.QUO, 0.0, failed) if failed else (printable.PIVOT, trough, [])
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def numbers(found: Numbers, mine: Mapping[str, Any] | None = None) -> dict[str, 
             told[key], value=x, text=_printed(x, key, found), evidence=("labs/tco.json",)
         )
     word, amount, failed = rule(told)
-    money = facts.money(amount, found["company.currency"].text)
+    money = printable.money(amount, found["company.currency"].text)
     loses = 1 - mine["probability.pays"]
     for key, value, text in (
         ("recommendation", word, word), ("ask.amount", amount, money),
@@ -196,8 +196,8 @@ def _printed(x: float | None, key: str, found: Numbers) -> str:
     if key == "payback.month":
         return f"not in {found['horizon.months'].text}" if x is None else f"month {math.ceil(x)}"
     if not key.startswith("probability."):
-        return facts.money(x, found["company.currency"].text)
-    return "below 1 %" if x < 0.005 else "above 99 %" if x > 0.995 else facts.share(x)
+        return printable.money(x, found["company.currency"].text)
+    return "below 1 %" if x < 0.005 else "above 99 %" if x > 0.995 else printable.share(x)
 
 
 def apart(found: Numbers, mine: Mapping[str, Any], tolerance: float = 0.01) -> list[str]:
@@ -628,7 +628,7 @@ def carriers(part: Part, draft: Draft) -> dict[str, set[int]]:
 
 def least(part: Part, draft: Draft) -> int:
     """How many keys of a part a draft needs: who builds nothing has one gate, the next look."""
-    stays = rule(draft.found)[0] == facts.QUO
+    stays = rule(draft.found)[0] == printable.QUO
     return 1 if part.id == "gates" and stays else part.least
 
 

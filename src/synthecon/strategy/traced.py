@@ -15,9 +15,9 @@ from synthecon.economics import model as models
 from synthecon.economics import outcome
 from synthecon.economics import trace as tracing
 from synthecon.economics.model import Model
-from synthecon.strategy import board, facts
+from synthecon.strategy import board, facts, printable
 
-BOTH = (*outcome.MEASURES, *facts.NEEDED)
+BOTH = (*outcome.MEASURES, *printable.NEEDED)
 """Ids that the case and its documents may share."""
 
 
