@@ -22,7 +22,7 @@ from pptx import Presentation
 from pptx.util import Emu
 
 from synthecon import Problem, paths
-from synthecon.economics import model, workbook
+from synthecon.economics import compare, model, workbook
 from synthecon.strategy import (
     archive,
     board,
@@ -35,6 +35,7 @@ from synthecon.strategy import (
     traced,
     typeset,
 )
+from synthecon.strategy.printable import Fact
 
 CASES = ("case", "case-tannhof")
 NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?")
@@ -48,10 +49,11 @@ FILES = {"memo.pdf", "memo.docx", "press.pdf", "press.docx", "deck.pptx", "dashb
 
 @dataclass(frozen=True)
 class Made:
-    """The documents of a case."""
+    """The documents of a case, and the option that they are about."""
 
+    case: model.Model
     model: model.Model
-    facts: dict[str, fact.Fact]
+    facts: dict[str, Fact]
     files: dict[str, bytes]
     used: dict[str, tuple[str, ...]]
 
@@ -67,7 +69,8 @@ def made():
     found = {}
     for name, m in models.items():
         told = facts.collect(m)
-        found[name] = Made(m, told, board.documents(m, told), board.printed(m, told))
+        about = facts.proposed(m, told)
+        found[name] = Made(m, about, told, board.documents(m, told), board.printed(m, told))
     return found
 
 
@@ -180,7 +183,7 @@ def test_no_document_has_a_number_that_is_no_fact(one):
 def test_the_same_fact_is_the_same_text_everywhere(one):
     read = texts(one)
     for key in ("npv.base", "npv.p5", "npv.p95", "ask.amount", "ask.date", "probability.pays",
-                "tco.quo.total", "sensitivity.1.break-even"):  # fmt: skip
+                "tco.quo.total", "option.name"):  # fmt: skip
         without = [name for name, text in read.items() if one.facts[key].text not in text]
         assert not without, (key, without)
 
@@ -254,6 +257,12 @@ def test_the_workbook_says_what_the_documents_say(one):
     measures = workbook.build(one.model).result.measures
     assert measures["npv"] == pytest.approx(one.facts["npv.base"].value)
     assert -measures["peak-cash"] == pytest.approx(one.facts["peak-cash"].value)
+    books = compare.statement(one.model, one.model.base(), day=True)
+    for year in range(4):
+        cash = one.facts[f"fcf.delta.year-{year}"].value
+        assert books.cash[year] == pytest.approx(cash)
+        if year:  # equipment alone is paid on the day
+            assert books.ebitda[year] == pytest.approx(one.facts[f"ebitda.delta.year-{year}"].value)
 
 
 # -- What a board needs ---------------------------------------------------------------------------
@@ -262,13 +271,14 @@ def test_the_workbook_says_what_the_documents_say(one):
 def test_the_memo_is_complete(one):
     used = set(one.used["memo"])
     needed = {"ask.amount", "ask.date", "npv.base", "npv.p5", "npv.p95", "payback.month",
-              "peak-cash", "reason", "tco.quo.total", "company.kind", "gate.pilot.cash",
-              "gate.latest.date"}  # fmt: skip
-    needed |= {f"sensitivity.{r}.break-even" for r in (1, 2, 3)}
+              "need.p95", "option.whole.npv", "opportunity.pipe", "reason", "tco.quo.total",
+              "company.kind", "gate.pilot.cash", "gate.latest.date"}  # fmt: skip
+    needed |= {f"sensitivity.{r}.zero" for r in (1, 2, 3)}
     needed |= {f"{p}.{k}" for p in ("share", "rests") for k in facts_decision.KINDS}
     words = ["fictional", "Gate", "Staying is"]
     if one.facts["recommendation"].text == "pivot":
         words += ["a real option", "when we stop", "Stop at the pilot gate"]
+        needed |= {"probability.pays", "option.whole.pays", "stress.opportunity.pays"}
     else:
         words += ["keep the status quo", "What would change", "Kill criteria"]
         needed |= {"recommendation", "review.date"}
@@ -280,7 +290,10 @@ def test_the_memo_is_complete(one):
 
 
 def test_each_case_is_advised_in_every_document(made):
-    never = {"pivot": ("We ask for 0 ", "ecline"), "status quo": ("Release up to", "we ask for")}
+    never = {
+        "pivot": ("We ask for no money", "ecline"),
+        "status quo": ("Release up to", "we ask for"),
+    }
     assert made["content"].facts["recommendation"].text == "pivot"
     assert made["case-tannhof"].facts["recommendation"].text == "status quo"
     for one in made.values():
@@ -319,7 +332,7 @@ def test_another_reader_reads_the_same_memo(one, tmp_path):
     file.write_bytes(one.files["memo.pdf"])
     read = subprocess.run(["pdftotext", "-layout", file, "-"], capture_output=True, text=True)
     text = plain(read.stdout)
-    for key in ("npv.base", "ask.amount", "ask.date", "peak-cash.p95", "probability.pays"):
+    for key in ("npv.base", "ask.amount", "ask.date", "need.p95", "probability.pays"):
         assert one.facts[key].text in text, key
     assert read.stdout.count("\f") == 1
 
@@ -433,8 +446,8 @@ def test_an_archive_is_packed_by_name_and_without_a_clock():
 # -- Templates and tracing ------------------------------------------------------------------------
 
 
-def fact(key: str, text: str, value: float | str | None = 1.0) -> fact.Fact:
-    return fact.Fact(key, key, value, "", text)
+def fact(key: str, text: str, value: float | str | None = 1.0) -> Fact:
+    return Fact(key, key, value, "", text)
 
 
 def test_lines_stand_or_fall_with_their_facts():
@@ -465,11 +478,11 @@ def test_columns_of_numbers_stand_right():
 
 def test_every_printed_number_can_be_traced(made):
     one = made["case"]
-    lines = "\n".join(traced.trace(one.model, "npv.base"))
+    lines = "\n".join(traced.trace(one.case, "npv.base"))
     assert one.facts["npv.base"].text in lines and "Printed in: memo, press, deck" in lines
     assert facts.fingerprint(one.facts["npv.base"], one.model) in lines
     with pytest.raises(Problem, match=r"npv\.p95"):
-        traced.trace(one.model, "npv.p96")
+        traced.trace(one.case, "npv.p96")
 
 
 def test_an_id_of_both_is_traced_in_both(made):

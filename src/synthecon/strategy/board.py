@@ -21,6 +21,7 @@ def documents(model: Model, found: Mapping[str, Fact]) -> dict[str, bytes]:
     Raises:
         Problem: the case lacks a fact that a document prints, or a page that is too full.
     """
+    model = facts.proposed(model, found)
     made, used = memo.files(found)
     made["deck.pptx"], used["deck"] = deck.pptx(found)
     made["dashboard.html"], used["dashboard"] = dashboard.html(model, found)
@@ -50,6 +51,7 @@ def _facts(model: Model, found: Mapping[str, Fact]) -> bytes:
 
 def printed(model: Model, found: Mapping[str, Fact]) -> dict[str, tuple[str, ...]]:
     """Ids of the facts on each document."""
+    model = facts.proposed(model, found)
     used = {name: pages.page(pages.variant(name, found), found).used for name in memo.TEXTS}
     return used | {"deck": deck.pptx(found)[1], "dashboard": dashboard.html(model, found)[1]}
 

@@ -6,7 +6,7 @@ way.  A whole that pays may hide a part that does not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,16 +17,18 @@ from synthecon.strategy import debt, risk
 
 WHOLE, LEAN = "whole", "lean"
 TITLES = {WHOLE: "the whole pipeline", LEAN: "the pipeline without made-up data"}
+MISSED = ("opportunity.product-2", "opportunity.line", "opportunity.plateau")
+"""Opportunity cost of staying that only made-up data avoids: it then stands in both ways."""
 FUNDED = ("membership", "monitor")
 """Controls whose cost stands in the items of the pipeline.  No other is counted."""
 
 
-def without(model: Model, subject: debt.Subject) -> Model:
-    """The model with a pipeline that leaves one subject as it is: the status quo's items of it
-    stand in both ways, and the pipeline's are gone."""
-    gone = {*subject.after, *subject.cost}
+def without(model: Model, subject: debt.Subject, missed: Collection[str] = ()) -> Model:
+    """The model with a pipeline that leaves one subject as it is: the status quo's items of it, and
+    the opportunities missed, stand in both ways, and the pipeline's are gone."""
+    gone, same = {*subject.after, *subject.cost}, {*subject.spent, *missed}
     items = [
-        replace(i, scenario=tco.SCENARIOS) if i.id in subject.spent else i
+        replace(i, scenario=tco.SCENARIOS) if i.id in same else i
         for i in model.items
         if i.id not in gone
     ]
@@ -37,7 +39,7 @@ def options(model: Model) -> dict[str, Model]:
     """The pipelines to choose from, by name; a case without made-up data has only the whole."""
     part = debt.SUBJECTS["scarcity"]
     made_up = any(i.id in part.cost for i in model.items)
-    return {WHOLE: model} | ({LEAN: without(model, part)} if made_up else {})
+    return {WHOLE: model} | ({LEAN: without(model, part, MISSED)} if made_up else {})
 
 
 def burden(
@@ -57,6 +59,15 @@ def burden(
     months = np.ones(model.months + 1) * (np.arange(model.months + 1) > 0) / 12
     worth = tco.present(np.broadcast_to(months, (*np.shape(year), months.size)), plan.rate)
     return year * worth * (1 - np.asarray(plan.tax, float))
+
+
+def risks(model: Model) -> list[str]:
+    """Ledger rows that `burden` reads; none where there is no register."""
+    if risk.missing(model.rows.keys() | model.derived.keys()):
+        return []
+    rows = [x for one in risk.RISKS if one.brought for x in (one.frequency, one.impact)]
+    kept = [e.share for c in risk.CONTROLS if c.id in FUNDED for e in c.effects]
+    return [*rows, risk.SCALE, *kept]
 
 
 @dataclass(frozen=True)
@@ -93,12 +104,16 @@ def result(model: Model, drawn: tco.Values) -> Result:
         return np.maximum(0.0, -np.cumsum(before_tax(model, values), axis=-1).min(-1))
 
     npv = model.npv(drawn)
-    weight = compare.over(model, drawn, lambda v: np.broadcast_to(burden(model, v), npv_shape(v)))
-    return Result(npv, npv - weight, compare.over(model, drawn, depth))
+    return Result(npv, npv - weight(model, drawn), compare.over(model, drawn, depth))
 
 
-def npv_shape(values: tco.Values) -> tuple[int, ...]:
-    return np.shape(values["finance.wacc"])
+def weight(model: Model, drawn: tco.Values) -> np.ndarray:
+    """`burden` in every scenario: [S]."""
+
+    def one(values: tco.Values) -> np.ndarray:
+        return np.broadcast_to(burden(model, values), np.shape(values["finance.wacc"]))
+
+    return compare.over(model, drawn, one)
 
 
 def passes(found: Result, chance: float, limit: float, tail: float = 0.05) -> Mapping[str, bool]:
@@ -112,7 +127,9 @@ def passes(found: Result, chance: float, limit: float, tail: float = 0.05) -> Ma
     }
 
 
-def choose(found: Mapping[str, Result], chance: float, limit: float) -> str | None:
-    """The option that passes every test and is worth most on average; None: stay."""
+def choose(found: Mapping[str, Result], chance: float, limit: float) -> tuple[str, bool]:
+    """The option that is worth most on average, new risks counted, among those that pass every
+    test; and whether any does: else it is the best of those that fail."""
     good = [k for k, r in found.items() if all(passes(r, chance, limit).values())]
-    return max(good, key=lambda k: float(found[k].careful.mean())) if good else None
+    best = max(good or found, key=lambda k: float(found[k].careful.mean()))
+    return best, bool(good)

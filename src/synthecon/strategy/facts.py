@@ -13,12 +13,14 @@ from datetime import date
 from synthecon import Problem
 from synthecon.economics import uncertain
 from synthecon.economics.model import Model
-from synthecon.strategy import facts_decision, facts_money
+from synthecon.strategy import choices, facts_decision, facts_money
 from synthecon.strategy.printable import NEEDED, Collector, Fact, exact, in_unit
 
 
 def collect(model: Model, scenarios: int = 16384, seed: int = 1) -> dict[str, Fact]:
     """Every number that any document may print, by id.
+
+    They are about one option: the best that the board's rule lets pass, or the best of all.
 
     scenarios: best a power of two.  Same arguments, same facts.
 
@@ -26,11 +28,16 @@ def collect(model: Model, scenarios: int = 16384, seed: int = 1) -> dict[str, Fa
         Problem: the ledger lacks the rows in which the board says what it demands.
     """
     _check(model)
-    book = Collector(model)
-    base = model.base()
     drawn = uncertain.draw(model.rows, scenarios, seed)
+    every = choices.options(model)
+    results = {name: choices.result(one, model.fill(drawn)) for name, one in every.items()}
+    chance, limit = (model.rows[f"board.{k}"].base for k in ("min-probability", "cash-limit"))
+    best, passed = choices.choose(results, chance, limit)
+    book = Collector(every[best])
+    base = model.base()
     facts_decision.case(book, scenarios, seed)
-    facts_money.returns(book, base, drawn)
+    facts_decision.options(book, every, results, best)
+    facts_money.returns(book, base, drawn, results[best])
     facts_money.costs(book, base)
     facts_money.accounts(book, base, drawn)
     facts_decision.sensitivities(book)
@@ -38,10 +45,17 @@ def collect(model: Model, scenarios: int = 16384, seed: int = 1) -> dict[str, Fa
     facts_decision.risks(book, drawn)
     facts_money.effects(book, base)
     facts_money.curve(book, base, drawn)
-    facts_decision.verdict(book)
+    facts_decision.stresses(book, drawn, results[best])
+    facts_decision.verdict(book, passed)
     facts_decision.gates(book, base, drawn)
+    facts_decision.data_sets(book)
     facts_decision.conditions(book, base, drawn)
     return book.found
+
+
+def proposed(model: Model, found: Mapping[str, Fact]) -> Model:
+    """The option that the facts are about."""
+    return choices.options(model)[found["option.id"].text]
 
 
 def _check(model: Model) -> None:

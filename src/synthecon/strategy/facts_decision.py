@@ -12,9 +12,11 @@ from scipy import optimize
 from synthecon.economics import compare, ledger, tco, uncertain
 from synthecon.economics import model as models
 from synthecon.economics.model import Model
-from synthecon.strategy import risk
+from synthecon.strategy import choices, debt, risk
+from synthecon.strategy import gates as gates_
 from synthecon.strategy.printable import (
     CASH,
+    MOST,
     NEEDED,
     PIVOT,
     QUO,
@@ -67,6 +69,7 @@ def case(book: Collector, scenarios: int, seed: int) -> None:
     book.put("method.seed", "Seed of the draw", seed, "", f"{seed}", ["ledger.csv"])
     book.share("method.low", "Share of scenarios below a printed low", TAIL, ["ledger.csv"])
     book.share("method.high", "Share of scenarios below a printed high", 1 - TAIL, ["ledger.csv"])
+    book.word("method.most", "Scenarios within a printed low or high", MOST, ["ledger.csv"])
     for name, row in (("rate", "finance.wacc"), ("tax", "finance.tax")):
         book.share(f"method.{name}", model.rows[row].name, model.rows[row].base, [row])
     months = len(policy.months)
@@ -96,6 +99,57 @@ def case(book: Collector, scenarios: int, seed: int) -> None:
     for name in CASH:
         digest.update((model.folder / name).read_bytes())
     book.word("case.hash", "Hash of items.csv and ledger.csv", digest.hexdigest()[:12], CASH)
+
+
+def options(
+    book: Collector,
+    every: Mapping[str, Model],
+    results: Mapping[str, choices.Result],
+    best: str,
+) -> None:
+    """What the board can choose from, and which of it the other facts are about."""
+    book.word("option.id", "The option that these numbers are about", best, ["items.csv"])
+    book.word("option.name", "The option that these numbers are about", choices.TITLES[best],
+              ["items.csv"])  # fmt: skip
+    least = book.model.rows["board.min-probability"].base
+    counted = [*CASH, *choices.risks(book.model)]
+    for name, model in every.items():
+        found, title = results[name], choices.TITLES[name].capitalize()
+        key = f"option.{name}"
+        book.money(f"{key}.npv", f"{title}: net present value, base case",
+                   float(model.npv(model.base())), CASH, tails(found.npv))  # fmt: skip
+        book.money(f"{key}.careful", f"{title}: expected value, with the risks that it brings",
+                   float(found.careful.mean()), counted)  # fmt: skip
+        book.chance(f"{key}.pays", f"{title}: chance that it pays, with those risks", found.pays,
+                    counted, least)  # fmt: skip
+        book.money(f"{key}.need", f"{title}: cash tied up before tax, in {MOST} scenarios",
+                   tails(found.depth)[1])  # fmt: skip
+        limits = (book.model.rows[f"board.{k}"].base for k in ("min-probability", "cash-limit"))
+        held = all(choices.passes(found, *limits).values())
+        book.word(f"{key}.rule", f"{title}: the board's rule", "passes" if held else "fails",
+                  [*counted, *list(NEEDED)[:2]])  # fmt: skip
+
+
+def stresses(book: Collector, drawn: compare.Values, result: choices.Result) -> None:
+    """The recommendation under what its rule does not count."""
+    model = book.model
+
+    def missed(v: compare.Values) -> np.ndarray:
+        quo, pipe = (
+            tco.flows([i for i in tco.of(model.items, way) if not i.cash], v, model.months)
+            for way in tco.SCENARIOS
+        )
+        rate, tax = (np.asarray(v[f"finance.{k}"], float) for k in ("wacc", "tax"))
+        return tco.present(quo - pipe, rate) * (1 - tax)
+
+    found = result.careful + compare.over(model, drawn, missed)
+    least = model.rows["board.min-probability"].base
+    evidence = [*CASH, *choices.risks(model)]
+    what = "opportunity cost of both ways counted, after tax"
+    book.chance("stress.opportunity.pays", f"Chance that it pays, {what}",
+                float(np.mean(found > 0)), evidence, least)  # fmt: skip
+    book.money("stress.opportunity.mean", f"Expected value, {what}", float(found.mean()),
+               evidence)  # fmt: skip
 
 
 def zero_at(measure: Callable[[float], float], low: float, high: float) -> float | None:
@@ -156,9 +210,9 @@ def sensitivities(book: Collector) -> None:
         text = "no value" if even is None else in_unit(even, row)
         title = f"Value at which the NPV is zero: {row.name}"
         book.put(f"{key}.break-even", title, even, row.unit, text, known)
-        where = "" if even is None else "inside" if row.low <= even <= row.high else "outside"
-        book.word(f"{key}.where", f"Break-even against the range: {row.name}",
-                  f"{where} its range" if where else "none makes it zero", known)  # fmt: skip
+        inside = even is None or row.low <= even <= row.high
+        book.put(f"{key}.zero", f"Value at which the NPV is zero, and whether in range: {row.name}",
+                 even, row.unit, text if inside else f"{text}, out of range", known)  # fmt: skip
 
 
 def evidence_kinds(book: Collector, seed: int) -> None:
@@ -188,14 +242,14 @@ def risks(book: Collector, drawn: compare.Values) -> None:
     values = model.fill(drawn)
     if risk.missing(values.keys()):
         return
-    every = risk.CONTROLS
-    bare, kept = (risk.expected(model.rows, values, some) for some in ((), every))
+    paid = [c for c in risk.CONTROLS if c.id in choices.FUNDED]
+    bare, kept = (risk.expected(model.rows, values, some) for some in ((), paid))
     events = risk.draw(
         model.rows, values, np.random.default_rng(int(book.found["method.seed"].value or 0))
     )
     for one in risk.RISKS:
         rows, title = [one.frequency, one.impact, risk.SCALE], one.name
-        controls = [e.share for c in every for e in c.effects if e.risk == one.id]
+        controls = [e.share for c in paid for e in c.effects if e.risk == one.id]
         row = model.rows[one.frequency]
         often = float(np.mean(values[row.id]))
         book.put(f"risk.{one.id}.often", f"{title}: expected events a year", often, row.unit,
@@ -204,24 +258,24 @@ def risks(book: Collector, drawn: compare.Values) -> None:
                    risk.mean(model.rows[one.impact]), [one.impact])  # fmt: skip
         book.money(f"risk.{one.id}.loss", f"{title}: expected loss a year, no control",
                    float(np.mean(bare[one.id])), rows)  # fmt: skip
-        book.money(f"risk.{one.id}.left", f"{title}: expected loss a year, every control",
+        book.money(f"risk.{one.id}.left", f"{title}: expected loss a year, controls in the plan",
                    float(np.mean(kept[one.id])), [*rows, *controls])  # fmt: skip
     all_rows = [x for one in risk.RISKS for x in (one.frequency, one.impact)] + [risk.SCALE]
-    shares = [e.share for c in every for e in c.effects]
+    shares = [e.share for c in paid for e in c.effects]
     for key, some, title in (
         ("total", risk.RISKS, "All risks"),
         ("brought", [r for r in risk.RISKS if r.brought], "Risks that only the pipeline brings"),
     ):
         for end, table, what, ids in (
             ("loss", bare, "no control", all_rows),
-            ("left", kept, "every control", [*all_rows, *shares]),
+            ("left", kept, "controls in the plan", [*all_rows, *shares]),
         ):
             amount = sum(float(np.mean(table[one.id])) for one in some)
             book.money(f"risk.{key}.{end}", f"{title}: expected loss a year, {what}", amount, ids)
-    for end, controls in (("bare", ()), ("kept", every)):
+    for end, controls in (("bare", ()), ("kept", paid)):
         total = risk.losses(events, values, controls).sum(axis=1)
         book.money(f"risk.shortfall.{end}", "Mean loss of the worst years (one in twenty), "
-                   + ("no control" if end == "bare" else "every control"),
+                   + ("no control" if end == "bare" else "controls in the plan"),
                    risk.expected_shortfall(total, 1 - TAIL), [*all_rows, *shares])  # fmt: skip
     for found in risk.worths(model.rows, values):
         key = f"control.{found.control.id}"
@@ -232,27 +286,31 @@ def risks(book: Collector, drawn: compare.Values) -> None:
                    float(np.mean(found.alone)), [*all_rows, *ids])  # fmt: skip
 
 
-def verdict(book: Collector) -> None:
+def verdict(book: Collector, passed: bool) -> None:
     """What the board's own rule says, and why."""
     found, needed = book.found, list(NEEDED)[:2]
     chance, least = found["probability.pays"], found["board.min-probability"]
-    mean, trough, limit = found["npv.mean"], found["peak-cash.p95"], found["board.cash-limit"]
+    mean, depth, limit = found["npv.careful"], found["need.p95"], found["board.cash-limit"]
     tests = (
         ("probability", chance.value >= least.value,
-         f"the chance that it pays is {chance.text}, and the board demands {least.text}"),
-        ("expected", mean.value > 0, f"its expected net present value is {mean.text}"),
-        ("cash", trough.value <= limit.value,
-         f"it ties up {trough.text} at worst, and the limit is {limit.text}"),
+         f"its chance of paying, with the risks that it brings, is {chance.text}, and the board "
+         f"demands {least.text}"),
+        ("expected", mean.value > 0, f"its expected net present value is then {mean.text}"),
+        ("cash", depth.value <= limit.value,
+         f"one scenario in {1 / TAIL:.0f} ties up more than {depth.text} before tax, and the limit "
+         f"is {limit.text}"),
     )  # fmt: skip
     for name, holds, _ in tests:
         book.word(f"test.{name}", f"The board's rule: {name}", "holds" if holds else "fails",
                   [*CASH, *needed])  # fmt: skip
     pivot = all(holds for _, holds, _ in tests)
+    if pivot is not passed:
+        raise ValueError("the rule was read in two ways")
     told = [text for _, holds, text in tests if holds == pivot]
     book.word("recommendation", "Recommendation", PIVOT if pivot else QUO, [*CASH, *needed])
     book.word("reason", "Reason", "; ".join(told), [*CASH, *needed])
     # Money is asked for what may be needed, not for what is expected.
-    book.money("ask.amount", "Amount asked", trough.value if pivot else 0.0, [*CASH, *needed])
+    book.money("ask.amount", "Amount asked", depth.value if pivot else 0.0, [*CASH, *needed])
 
 
 def gates(book: Collector, base: Mapping[str, float], drawn: compare.Values) -> None:
@@ -261,31 +319,81 @@ def gates(book: Collector, base: Mapping[str, float], drawn: compare.Values) -> 
     start = book.found["ask.date"].value
     if not all(name in base for name in GATES):
         return
-    student, cutover, fade, licence = (base[name] for name in GATES)
-    months = {"pilot": student, "cutover": cutover, "off": cutover + fade, "licences": licence}
     names = {
         "pilot": "the student starts to serve beside the large model",
         "cutover": "the large model may be switched off",
         "off": "the old way is off",
         "licences": "data licences may end",
     }
-    some = {k: v[:SMALL] for k, v in drawn.items()}
-    gains = compare.over(model, some, lambda v: tco.advantage(model.items, v, model.plan(v)))
-    sums = np.cumsum(gains, axis=-1)
-    used = dict(zip(months, (GATES[:1], GATES[1:2], GATES[1:3], GATES[3:]), strict=True))
-    for key, month in months.items():
-        until = math.ceil(month - 1e-9)
-        need = tails(np.maximum(0.0, -sums[:, : until + 1].min(-1)))[1]
-        book.month(f"gate.{key}.month", f"Gate: {names[key]}", month, used[key])
-        when = later(str(start), month)
+    used = dict(zip(names, (GATES[:1], GATES[1:2], GATES[1:3], GATES[3:]), strict=True))
+    if not any(i.id in debt.SUBJECTS["scarcity"].cost for i in model.items):
+        names.pop("licences")  # they stay
+
+    def months(v: compare.Values) -> dict[str, np.ndarray]:
+        student, cutover, fade, licence = (np.asarray(v[name], float) for name in GATES)
+        found = {"pilot": student, "cutover": cutover, "off": cutover + fade, "licences": licence}
+        return {key: found[key] for key in names}
+
+    def depths(v: compare.Values) -> np.ndarray:
+        """[S, gates]: the deepest point up to a gate, on the date that it has in the scenario."""
+        sums = np.cumsum(choices.before_tax(model, v), axis=-1)
+        deep = np.maximum(0.0, -np.minimum.accumulate(sums, axis=-1))
+        last = deep.shape[-1] - 1
+        at = [np.minimum(np.ceil(x - 1e-9), last).astype(int) for x in months(v).values()]
+        return np.stack([np.take_along_axis(deep, t[:, None], -1)[:, 0] for t in at], -1)
+
+    need = compare.over(model, {k: v[:SMALL] for k, v in drawn.items()}, depths)
+    for place, (key, month) in enumerate(months(base).items()):
+        when = later(str(start), float(month))
+        book.month(f"gate.{key}.month", f"Gate: {names[key]}", float(month), used[key])
         book.date(f"gate.{key}.date", f"Date of the gate: {names[key]}", when, used[key])
-        book.money(f"gate.{key}.cash", f"Cash that may be tied up until then: {names[key]}", need)
-    latest = sum(model.rows[k].high for k in ("time.student", "time.parallel", "time.fade")
-                 if k in model.rows)  # fmt: skip
-    book.month("gate.latest.month", "Month by which the old way is off, every step at its latest",
-               latest, GATES[:3])  # fmt: skip
-    book.date("gate.latest.date", "Date by which the old way must be off",
-              later(str(start), latest), GATES[:3])  # fmt: skip
+        title = f"Cash tied up until then, before tax, in {MOST} scenarios: {names[key]}"
+        book.money(f"gate.{key}.cash", title, tails(need[:, place])[1])
+    latest = tails(months(model.fill(drawn))["off"])[1]
+    title = f"by which the old way is off in {MOST} scenarios"
+    book.month("gate.latest.month", f"Month {title}", latest, GATES[:3])
+    book.date("gate.latest.date", f"Date {title}", later(str(start), latest), GATES[:3])
+    _forward(book, base, math.ceil(float(months(base)["pilot"]) - 1e-9))
+
+
+def _forward(book: Collector, base: Mapping[str, float], gate: int) -> None:
+    """What must show at the pilot's gate for going on to pay: what is spent by then is gone."""
+    model = book.model
+    new = tco.flows([i for i in model.items if compare.is_new(model, i)], base, model.months)
+    saved = choices.before_tax(model, base) + new
+    ahead = np.arange(model.months + 1) > gate
+    cost, gain = (float(tco.present(x * ahead, base["finance.wacc"])) for x in (new, saved))
+    part = cost / gain if gain > 0 else math.inf
+    possible = part < 1
+    book.put("gate.pilot.least", "Share of the planned saving from which going on pays, at the "
+             "pilot's gate", part if possible else None, "share",
+             share(part) if possible else "no share", CASH)  # fmt: skip
+    points = _threshold(book.model, "worst-class")
+    if points is not None:
+        book.put("gate.pilot.loss", "Points of accuracy that a group may lose", points, "points",
+                 f"{points:.3g} points", ["gates.csv"])  # fmt: skip
+
+
+def data_sets(book: Collector) -> None:
+    """How many registered data sets the company's gates would release, by today's records."""
+    paths = [book.model.folder / name for name in ("gates.csv", "datasets.csv")]
+    if not all(path.is_file() for path in paths):
+        return
+    every = gates_.read_gates(paths[0])
+    sets = gates_.read_datasets(paths[1], every).values()
+    passed = [gates_.furthest(gates_.examine(x, every, fresh=False)) == "released" for x in sets]
+    names = ["gates.csv", "datasets.csv"]
+    book.put("gates.sets", "Data sets in the register", len(passed), "data sets",
+             f"{len(passed)}", names)  # fmt: skip
+    book.put("gates.released", "Of them those that every gate would release", sum(passed),
+             "data sets", f"{sum(passed) or 'none'}", names)  # fmt: skip
+
+
+def _threshold(model: Model, measure: str) -> float | None:
+    """The size of a limit of gates.csv, where the company has one."""
+    path = model.folder / "gates.csv"
+    every = gates_.read_gates(path) if path.is_file() else []
+    return next((abs(g.threshold) for g in every if g.measure == measure), None)
 
 
 def conditions(book: Collector, base: Mapping[str, float], drawn: compare.Values) -> None:
@@ -295,8 +403,9 @@ def conditions(book: Collector, base: Mapping[str, float], drawn: compare.Values
     own = [k for k, r in model.rows.items() if r.source_type == "invoice" and k.startswith(today)]
     new = [i for i in model.items if compare.is_new(model, i)]
     least = model.rows["board.min-probability"].base
-    npvs = model.npv(drawn)
+    npvs = model.npv(drawn) - choices.weight(model, drawn)
     twice = model.npv(drawn | {name: 2 * drawn[name] for name in own})
+    twice = twice - choices.weight(model, drawn)
 
     def rule(results: np.ndarray) -> float:
         """Above zero where the board's rule on value holds."""

@@ -9,9 +9,11 @@ import numpy as np
 
 from synthecon.economics import compare, outcome, tco, uncertain
 from synthecon.economics.model import ancestors
+from synthecon.strategy import choices
 from synthecon.strategy import value as worth
 from synthecon.strategy.printable import (
     CASH,
+    MOST,
     QUARTER,
     SMALL,
     TAIL,
@@ -41,7 +43,9 @@ def paid_back(sums: np.ndarray) -> np.ndarray:
     return np.where(ever, found, 0.0)
 
 
-def returns(book: Collector, base: Mapping[str, float], drawn: compare.Values) -> None:
+def returns(
+    book: Collector, base: Mapping[str, float], drawn: compare.Values, result: choices.Result
+) -> None:
     """What the pivot brings against the status quo, after tax, cash only."""
     model = book.model
     plan = model.plan(base)
@@ -58,10 +62,19 @@ def returns(book: Collector, base: Mapping[str, float], drawn: compare.Values) -
         ("mean", "expected", float(npvs.mean())),
     ):
         book.money(f"npv.{key}", f"{title}, {name}", x)
-    chance = float(np.mean(npvs > 0))
-    book.chance("probability.pays", "Chance that the pivot pays", chance)
-    book.chance("probability.loses", "Chance that the pivot loses money", 1 - chance)
-    knowing = uncertain.perfect_information(npvs)
+    counted = [*CASH, *choices.risks(model)]
+    book.money("npv.careful", f"{title}, expected, with the risks that it brings",
+               float(result.careful.mean()), counted)  # fmt: skip
+    book.money("risk.burden", "Present value of the risks that it brings, controls in the plan",
+               float(np.mean(result.npv - result.careful)), counted)  # fmt: skip
+    least = model.rows["board.min-probability"].base
+    book.chance("probability.cash", "Chance that the pivot's cash pays, no new risk counted",
+                float(np.mean(npvs > 0)), CASH, least)  # fmt: skip
+    book.chance("probability.pays", "Chance that the pivot pays, with the risks that it brings",
+                result.pays, counted, least)  # fmt: skip
+    book.chance("probability.loses", "Chance that it loses money, with the risks that it brings",
+                1 - result.pays, counted)  # fmt: skip
+    knowing = uncertain.perfect_information(result.careful)
     book.money("information.worth", "Most that knowing the outcome beforehand is worth", knowing)
 
     now, all_ = np.cumsum(gain), np.cumsum(gains, axis=-1)
@@ -90,8 +103,17 @@ def returns(book: Collector, base: Mapping[str, float], drawn: compare.Values) -
     deepest = float(np.argmin(now)) if depth else 0.0
     book.month("peak-cash.month", "Month of the deepest point, base case", deepest)
     book.money("cash.end", "Cumulated cash at the end, base case", float(now[-1]))
-    for year, amount in enumerate(compare.years(gain), 1):
-        book.money(f"fcf.delta.year-{year}", f"Change of free cash flow, year {year}", amount)
+    for year, amount in enumerate(compare.years(gain, day=True)):
+        when = f"year {year}" if year else "day of the decision"
+        book.money(f"fcf.delta.year-{year}", f"Change of free cash flow, {when}", amount)
+    gross = max(0.0, -float(np.cumsum(choices.before_tax(model, base)).min()))
+    need, name = tails(result.depth), "Cash tied up at the deepest point, before tax"
+    book.money("need.base", f"{name}, base case", gross, CASH, need)
+    book.money("need.p5", f"{name}, fifth percentile", need[0])
+    book.money("need.p95", f"{name}, in {MOST} scenarios", need[1])
+    book.chance("need.over", "Chance that more is tied up, before tax, than the board's limit",
+                float(np.mean(result.depth > model.rows["board.cash-limit"].base)),
+                [*CASH, "board.cash-limit"])  # fmt: skip
 
 
 def _finite(months: np.ndarray) -> tuple[float | None, float | None]:
@@ -102,6 +124,7 @@ def _finite(months: np.ndarray) -> tuple[float | None, float | None]:
 def costs(book: Collector, base: Mapping[str, float]) -> None:
     """What each way costs over the horizon, before tax and not discounted."""
     model = book.model
+    missed: dict[str, tuple[float, list[tco.Item]]] = {}
     for key, way in WAYS.items():
         mine = [i for i in tco.of(model.items, way) if i.cash]
         parts = compare.split(model, base, way, "category")
@@ -117,11 +140,15 @@ def costs(book: Collector, base: Mapping[str, float]) -> None:
         lost = float(compare.not_cash(model, base, way).sum())
         title = f"Opportunity cost, {name}: no cash, in no other number"
         book.money(f"opportunity.{key}", title, lost, rests(model, apart))
+        missed[key] = (lost, apart)
         some = [i for i in mine if i.line == "COGS"]
         for year, amount in enumerate(compare.cogs(model, base, way), 1):
             book.money(f"cogs-ml.{key}.year-{year}",
                        f"Machine learning in cost of goods sold, {name}, year {year}", amount,
                        rests(model, some))  # fmt: skip
+    (staying, before), (pivoting, after) = missed["quo"], missed["pipe"]
+    book.money("opportunity.net", "Opportunity cost of staying less that of the pivot: no cash",
+               staying - pivoting, rests(model, [*before, *after]))  # fmt: skip
 
 
 def accounts(book: Collector, base: Mapping[str, float], drawn: compare.Values) -> None:
@@ -150,12 +177,16 @@ def accounts(book: Collector, base: Mapping[str, float], drawn: compare.Values) 
 
     def both(v: compare.Values) -> np.ndarray:
         some = worth.enterprise_value(model, v)
-        return np.stack([some.by_multiple_now, some.by_dcf], axis=-1)
+        return np.stack([some.explicit + some.by_multiple_now, some.by_dcf], axis=-1)
 
     spreads = compare.over(model, {k: v[:SMALL] for k, v in drawn.items()}, both)
     for place, (key, name, x) in enumerate(
         (
-            ("multiple", "by a multiple of recurring EBITDA, today's money", here.by_multiple_now),
+            (
+                "multiple",
+                "by three years' cash and a multiple of recurring EBITDA, today's money",
+                here.explicit + here.by_multiple_now,
+            ),
             ("dcf", "by discounted cash flow", here.by_dcf),
         )
     ):
@@ -192,6 +223,12 @@ def effects(book: Collector, base: Mapping[str, float]) -> None:
     ratio = model.rows.get("measured.serving-ratio")
     if ratio:
         low, high = ratio.low, ratio.high
+        loss = model.rows.get("measured.points-student")
+        if loss:
+            three = (f"{x:.1f}".replace("-", "−") for x in (loss.base, loss.low, loss.high))
+            book.put("effect.student-loss", loss.name, loss.base, "points",
+                     "{} points ({} to {})".format(*three), [loss.id, loss.source.split()[0]],
+                     (loss.low, loss.high))  # fmt: skip
         book.put("effect.ratio", ratio.name, ratio.base, "times", f"{ratio.base:.1f} times",
                  [ratio.id, ratio.source.split()[0]], (low, high))  # fmt: skip
     if "bill.inference" in base:

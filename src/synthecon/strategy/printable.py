@@ -17,6 +17,7 @@ PIVOT, QUO = "pivot", "status quo"
 WAYS = {"quo": "status-quo", "pipe": "pipeline"}
 WAY_NAMES = {"quo": "status quo", "pipe": "pipeline"}
 TAIL = 0.05  # share of the scenarios beyond a printed low or high
+MOST = f"{round(1 / TAIL) - 1} of {round(1 / TAIL)}"  # scenarios within a printed low or high
 SMALL = 4096  # scenarios for what is searched for, or varied many times
 YEAR, QUARTER = 12, 3
 CASH = ("items.csv", "ledger.csv")
@@ -132,9 +133,12 @@ class Collector:
               digits: int = 0) -> None:  # fmt: skip
         self.put(key, title, x, "share", share(float(x), digits), evidence)
 
-    def chance(self, key: str, title: str, x: float, evidence: Iterable[str] = CASH) -> None:
-        """A share of the scenarios: none and all of them prove no certainty."""
-        text = "below 1 %" if x < 0.005 else "above 99 %" if x > 0.995 else share(x)
+    def chance(self, key: str, title: str, x: float, evidence: Iterable[str] = CASH,
+               limit: float = math.nan) -> None:  # fmt: skip
+        """A share of the scenarios: none and all of them prove no certainty, and one that is near
+        its limit is never rounded across it."""
+        near = int(abs(x - limit) < 0.015)
+        text = "below 1 %" if x < 0.005 else "above 99 %" if x > 0.995 else share(x, near)
         self.put(key, title, x, "share", text, evidence)
 
     def month(self, key: str, title: str, x: float, evidence: Iterable[str] = CASH,

@@ -40,7 +40,8 @@ def trace(model: Model, key: str) -> list[str]:
         found = {}
     if key in found:
         where = [name for name, keys in board.printed(model, found).items() if key in keys]
-        lines += [""] * bool(lines) + facts.explain(key, model, found)
+        about = facts.proposed(model, found)
+        lines += [""] * bool(lines) + facts.explain(key, about, found)
         lines += ["", f"Printed in: {', '.join(where) or 'no document'}"]
     if not lines:
         near = difflib.get_close_matches(key, found, 5, 0.6)
