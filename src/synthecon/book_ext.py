@@ -383,6 +383,8 @@ class Syllabus(SphinxDirective):
         if name and notebooks.path(name).is_file():
             title = module_link(self.env, module)
             time = nodes.Text(f"{minutes(name)} min")
+        elif "page" in module:
+            title, time = module_link(self.env, module), nodes.Text(f"{module['minutes']} min")
         elif not name and found:
             title = lab_link(self.env, practice, module["title"])
             time = nodes.Text(f"{found.minutes} min")
@@ -401,10 +403,11 @@ def lab_of(module: dict[str, Any]) -> str:
 
 
 def module_link(env: BuildEnvironment, module: dict[str, Any]) -> nodes.Node:
-    """A reference to a module's notebook; the bare title where it is a lab alone."""
-    if "notebook" not in module:
+    """A reference to a module's notebook or page; the bare title where it is a lab alone."""
+    page = module.get("page") or f"notebooks/{module.get('notebook', '')}"
+    if page == "notebooks/":
         return nodes.Text(module["title"])
-    uri = env.app.builder.get_relative_uri(env.docname, f"notebooks/{module['notebook']}")
+    uri = env.app.builder.get_relative_uri(env.docname, page)
     return nodes.reference("", module["title"], internal=True, refuri=uri)
 
 

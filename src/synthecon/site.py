@@ -87,10 +87,11 @@ class Page(HTMLParser):
                 self.loads += [part.split()[0] for part in value.split(",") if part.strip()]
             elif value and key == "style":
                 self.loads += css_targets(value)
-        if tag in ("article", "figure", "figcaption", "style"):
+        if tag in ("article", "figure", "figcaption", "style", "desc"):
             self._open.append(tag)
-        if tag == "img" and "article" in self._open:
-            image = Figure(given.get("src") or "", given.get("alt"))
+        drawn = tag == "svg" and given.get("role") == "img"
+        if (tag == "img" or drawn) and "article" in self._open:
+            image = Figure(given.get("src") or "in the page", given.get("alt"))
             self.figures.append(image)
             if "figure" in self._open:
                 self._pending.append(image)
@@ -104,6 +105,8 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if "style" in self._open:
             self.loads += css_targets(data)
+        elif "desc" in self._open and self.figures:
+            self.figures[-1].alt = data  # the words of a drawing stand in it
         elif "figcaption" in self._open:
             for image in self._pending:
                 image.caption += data
