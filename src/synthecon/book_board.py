@@ -7,6 +7,7 @@ made from, else made anew.  Same case, same bytes, so the site has the same byte
 
 from __future__ import annotations
 
+import json
 import shutil
 import tomllib
 from collections.abc import Iterator
@@ -41,6 +42,13 @@ def company(folder: str) -> str:
     return tomllib.loads((paths.root() / folder / "policy.toml").read_text("utf-8"))["name"]
 
 
+def advice(folder: str) -> str:
+    """What the documents of a case recommend, and the money that they ask for."""
+    made = documents(paths.root() / folder)
+    told = json.loads((made / "facts.json").read_text("utf-8"))
+    return f"{told['recommendation']['text']}; {told['ask.amount']['text']} asked"
+
+
 class Documents(SphinxDirective):
     """A row a document, a column a company."""
 
@@ -49,6 +57,9 @@ class Documents(SphinxDirective):
             self.env.note_dependency(str(paths.root() / folder / "policy.toml"))
         names = {folder: company(folder) for folder in checks.CASES}
         rows = [
+            [[paragraph("What it recommends")], *([paragraph(advice(f))] for f in names)],
+        ]
+        rows += [
             [[paragraph(what)], *([self.links(folder, files)] for folder in checks.CASES)]
             for what, files in DOCUMENTS.items()
         ]
@@ -73,7 +84,7 @@ def sources(folder: Path) -> Iterator[Path]:
 
 def up_to_date(made: Path, folder: Path) -> bool:
     """Whether every document is there, and none is older than what it is made from."""
-    files = [made / name for names in DOCUMENTS.values() for name in names]
+    files = [made / name for names in (*DOCUMENTS.values(), ("facts.json",)) for name in names]
     if not all(file.is_file() for file in files):
         return False
     oldest = min(file.stat().st_mtime for file in files)

