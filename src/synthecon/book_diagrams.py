@@ -46,7 +46,7 @@ SPACING = (
     "--elk-padding=[top=44,left=40,bottom=28,right=40]",
 )
 OPTIONS = ("--layout=elk", "--pad=6", "--no-xml-tag", *SPACING)
-SMALLEST = 0.8  # of its natural width: below that a drawing scrolls in its box
+SMALLEST = 0.9  # of its natural width: below that a drawing scrolls in its box
 SVG = "http://www.w3.org/2000/svg"
 CODE = re.compile(r"`([^`\n]+)`")
 WORD = re.compile(r"\$\{([^}]*)\}")
