@@ -64,6 +64,7 @@ def read(path: Path, find: Callable = records.find) -> dict[str, Metric]:  # typ
     values: dict[str, float] = {}
     rows: dict[str, dict[str, str]] = {}
     at: dict[str, int] = {}
+    fine: list[str] = []  # metrics whose own row is in order
     for line, cells in lines:
         faults = _faults(cells)
         if cells["id"] in at:
@@ -73,24 +74,26 @@ def read(path: Path, find: Callable = records.find) -> dict[str, Metric]:  # typ
                 values[cells["id"]] = _value(cells, find)
             except Problem as problem:
                 faults.append(f"source: {problem}")
+        elif not faults:
+            fine.append(cells["id"])
         at.setdefault(cells["id"], line)
         rows.setdefault(cells["id"], cells)
         wrong += [f"{path}, line {line}, {fault}" for fault in faults]
     wrong += [f"{path}: there is no row {name!r}" for name in NEEDED if name not in rows]
     found: dict[str, Metric] = {}
-    if not wrong:
-        known = {k: units.parse(rows[k]["unit"]) for k in values}
-        for name, cells in rows.items():
-            if cells["source_type"] == "derived":
-                metric, faults = _metric(cells, rows, values, known)
-                wrong += [f"{path}, line {at[name]}, {fault}" for fault in faults]
-                found |= {name: metric} if metric else {}
+    known = {k: units.parse(rows[k]["unit"]) for k in values}
+    for name in fine:
+        metric, faults = _metric(rows[name], rows, values, known)
+        wrong += [f"{path}, line {at[name]}, {fault}" for fault in faults]
+        found |= {name: metric} if metric else {}
+    wrong += [
+        f"{path}, line {at[name]}, source_type: a metric is derived"
+        for name in NEEDED
+        if name in rows and rows[name]["source_type"] in set(TYPES) - {"derived"}
+    ]
     if wrong:
         raise Problem("\n".join(wrong))
     order = (*NEEDED, *(k for k in found if k not in NEEDED))
-    missing = [k for k in NEEDED if k not in found]
-    if missing:
-        raise Problem(f"{path}, line {at[missing[0]]}, source_type: a metric is derived")
     return {k: found[k] for k in order}
 
 
@@ -145,8 +148,11 @@ def _metric(
     except formula.FormulaError as error:
         return None, [f"source: {error}"]
     inputs = tuple(dict.fromkeys(formula.names(parsed)))
-    if unknown := [n for n in inputs if n not in values]:
+    unknown = [n for n in inputs if n not in rows or rows[n]["source_type"] == "derived"]
+    if unknown:
         return None, [f"source: there is no input {unknown[0]!r}; add it or correct the id"]
+    if any(n not in values for n in inputs):
+        return None, []  # that row's own fault is told already
     try:
         unit = formula.unit(parsed, known)
         value = float(formula.evaluate(parsed, values))
