@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -9,7 +11,9 @@ from hypothesis import strategies as st
 from scipy import integrate, optimize
 
 from synthecon import Problem, paths
-from synthecon.strategy import adoption, buyin
+from synthecon.economics import model as models
+from synthecon.economics import tco
+from synthecon.strategy import adoption, buyin, choices, debt
 
 T = np.arange(1.0, 19)
 HEAD = "month,teams,could,practice,source_type,source,as_of,owner,note\n"
@@ -99,6 +103,77 @@ def test_when_a_number_is_reached():
     found = adoption.Forecast(t, nothing, nothing, nothing, draws, nothing, nothing, 0.9)
     assert found.reached(2).tolist() == [3, np.inf]
     assert found.reached(1).tolist() == [2, 3]
+
+
+# -- What late teams cost -------------------------------------------------------------------------
+
+
+def planted(p, q):
+    """A forecast of one curve."""
+    nothing = np.zeros(3)
+    one = (np.array([p]), np.array([q]))
+    return adoption.Forecast(nothing, nothing, nothing, nothing, nothing, *one, 0.9)
+
+
+@pytest.fixture(scope="module", params=[choices.WHOLE, choices.LEAN])
+def option(request):
+    m = models.load(paths.root() / "case")
+    return choices.options(m)[request.param], m.draw(64, 1)
+
+
+def test_teams_that_come_at_once_lose_next_to_nothing(option):
+    m, drawn = option
+    at_once, never = planted(50.0, 1.0), planted(1e-9, 1e-9)
+    every = choices.result(m, drawn).careful
+    assert adoption.late(m, drawn, at_once) == pytest.approx(np.zeros(64), abs=1e-6)
+    mean, chance = adoption.adoption_stress(m, drawn, at_once)
+    assert (mean, chance) == (pytest.approx(every.mean()), np.mean(every > 0))
+    assert adoption.adoption_stress(m, drawn, never)[0] < mean
+
+
+def test_teams_that_never_come_leave_the_benefit_of_inference(option):
+    m, drawn = option
+    # By another way: what each item pays, with no benefit of labels, data and retraining kept.
+    lost = adoption.late(m, drawn, planted(1e-9, 1e-9))
+    by_id = {i.id: i for i in m.items}
+    gone = 0.0
+    for key in adoption.BY_TEAM:
+        subject = debt.SUBJECTS[key]
+        spent, after = (
+            tco.flows([by_id[n] for n in names if n in by_id and by_id[n].scenario == (way,)],
+                      m.fill(drawn), m.months)
+            for names, way in ((subject.spent, "status-quo"), (subject.after, "pipeline"))
+        )  # fmt: skip
+        gone = gone + np.maximum(spent - after, 0.0)
+    gone = gone * (np.arange(m.months + 1) > drawn["time.student"][:, None])
+    tax = drawn["finance.tax"]
+    worth = tco.present(gone * (1 - np.broadcast_to(tax, 64))[:, None], drawn["finance.wacc"])
+    assert lost == pytest.approx(worth, rel=1e-6)
+
+
+def test_the_slower_the_teams_the_more_is_lost(option):
+    m, drawn = option
+    lost = [adoption.late(m, drawn, planted(p, 0.3)) for p in (0.3, 0.1, 0.03)]
+    assert np.all(lost[0] <= lost[1]) and np.all(lost[1] <= lost[2]) and np.all(lost[0] > 0)
+
+
+def test_nobody_adopts_before_the_start():
+    found = adoption.uptake(planted(0.1, 0.3), np.array([4.0, 2.5]), 6, np.array([0, 7]))
+    wanted = adoption.share("bass", np.array([0.5, 1.5, 2.5, 3.5]), 0.1, 0.3)
+    assert np.all(found[0, :5] == 0) and found[1, 3:] == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("company", ["case", "case-tannhof"])
+def test_a_company_forecasts_from_its_own_practice(company):
+    m = models.load(paths.root() / company)
+    found = adoption.ahead(m, draws=20, seed=3)
+    assert found.t[-1] == m.months and found.draws.max() <= m.rows["adoption.teams"].base
+    assert found.expected == pytest.approx(found.draws.mean(0))
+
+
+def test_a_company_without_such_a_record_has_no_forecast(tmp_path):
+    m = models.load(paths.root() / "case")
+    assert adoption.ahead(dataclasses.replace(m, folder=tmp_path)) is None
 
 
 @pytest.mark.parametrize("company", ["case", "case-tannhof"])

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 from synthecon import Problem, paths
 from synthecon.economics import model, tco
-from synthecon.strategy import debt, queueing
+from synthecon.strategy import choices, debt, queueing
 
 QUEUE = {
     "queue.utilisation": 0.8,
@@ -57,6 +57,21 @@ def test_the_subjects_together_are_the_cash_of_the_model(case):
         for s in tco.SCENARIOS
     )
     assert debt.net(found, rate) == pytest.approx(tco.present(quo - pipe, rate))
+    whole = debt.total("all", list(found.values()))
+    assert whole.removed - whole.cost == pytest.approx(quo - pipe)
+
+
+def test_an_option_removes_nothing_of_a_subject_that_it_leaves(case):
+    m, _ = case
+    lean = choices.options(m)[choices.LEAN]
+    values = m.base()
+    found = debt.drains(lean.items, values, m.months)
+    assert found["scarcity"].spent.any()
+    assert not found["scarcity"].removed.any() and not found["scarcity"].cost.any()
+    quo, pipe = (
+        tco.flows([i for i in tco.of(lean.items, s) if i.cash], values, m.months)
+        for s in tco.SCENARIOS
+    )
     whole = debt.total("all", list(found.values()))
     assert whole.removed - whole.cost == pytest.approx(quo - pipe)
 

@@ -47,6 +47,22 @@ def test_alike_requests_wait_half_as_long_as_exponential_ones():
     assert (alike, mixed) == pytest.approx((0.45, 0.9))
 
 
+@given(st.floats(0.1, 50), st.floats(0.05, 0.98), st.floats(0, 4), st.integers(1, 12))
+def test_several_servers_for_mixed_work_agree_with_both_formulas(arrivals, busy, v, servers):
+    one = queueing.mgc(arrivals, busy / arrivals, v, 1)
+    assert one.wait == pytest.approx(queueing.mg1(arrivals, busy / arrivals, v).wait)
+    work = busy * servers / arrivals
+    many = queueing.mgc(arrivals, work, 1.0, servers)
+    assert many.wait == pytest.approx(queueing.mmc(arrivals, work, servers).wait)
+    assert many.waiting == pytest.approx(arrivals * many.wait)
+
+
+def test_simulated_mixed_requests_wait_as_several_servers_say():
+    run = backlog.simulate(40, 0.8, 2.0, months=120, runs=40, seed=8, servers=4, before=20)
+    wanted = queueing.mgc(40, 0.8 * 4 / 40, 2.0, 4).wait
+    assert run.mean_wait(0, 120).mean() == pytest.approx(wanted, rel=0.1)  # an approximation
+
+
 def test_numbers_inside_follow_from_little():
     q = queueing.mg1(12, 0.07, 1.5)
     assert q.waiting == pytest.approx(12 * q.wait)
@@ -65,7 +81,8 @@ def test_more_work_than_time_never_ends():
         lambda: queueing.little(-1, 1), lambda: queueing.little(1, math.nan),
         lambda: queueing.erlang_c(0, 0.5), lambda: queueing.erlang_c(2, -0.1),
         lambda: queueing.erlang_c(2, math.inf), lambda: queueing.mmc(1, 0, 1),
-        lambda: queueing.mg1(1, 0.5, -0.1), lambda: queueing.wait_factor(1.0),
+        lambda: queueing.mg1(1, 0.5, -0.1), lambda: queueing.mgc(1, 0.5, -0.1, 2),
+        lambda: queueing.wait_factor(1.0),
         lambda: queueing.wait_factor(0.5, size=0),
         lambda: backlog.simulate(5, 1.0, 1, months=3, runs=2, seed=0),
         lambda: backlog.waits(np.array([[1.0, 0.5]]), np.ones((1, 2))),

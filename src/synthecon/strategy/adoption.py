@@ -15,7 +15,9 @@ from typing import Literal
 import numpy as np
 
 from synthecon import Problem
-from synthecon.economics import table
+from synthecon.economics import compare, table, tco
+from synthecon.economics.model import Model
+from synthecon.strategy import choices, debt
 
 Curve = Literal["bass", "logistic"]
 BOUNDS = {
@@ -114,8 +116,11 @@ def simulate(found: Fit, t: np.ndarray, draws: int, rng: np.random.Generator) ->
 
 @dataclass(frozen=True)
 class Forecast:
-    """Teams by month: expected, and the ends of a range that holds both the doubt about the curve
-    and the chance of single teams.  draws: [draws, months]; first, second: refitted parameters."""
+    """Teams by month: the mean of the draws, and the ends of a range that holds the doubt about the
+    curve and the chance of single teams, and not how one practice differs from another.
+
+    draws: [draws, months]; first, second: refitted parameters.
+    """
 
     t: np.ndarray
     expected: np.ndarray
@@ -125,6 +130,7 @@ class Forecast:
     first: np.ndarray
     second: np.ndarray
     level: float
+    curve: Curve = "bass"
 
     def reached(self, number: float) -> np.ndarray:
         """First month at which so many teams have adopted: [draws]; inf where they never do."""
@@ -136,9 +142,11 @@ def forecast(
     found: Fit, observed: np.ndarray, t: np.ndarray, *, teams: int | None = None,
     draws: int = 400, level: float = 0.9, seed: int = 0,
 ) -> Forecast:  # fmt: skip
-    """Teams at times t for a new start with the curve of an old one (parametric bootstrap).
+    """Teams at times t for a new start with the curve of an old one.
 
-    observed: the months that the fit has seen.  teams: that can adopt this time.
+    By a parametric bootstrap: counts are drawn from the fitted curve, a curve is fitted to each,
+    and from each of these the teams of this time are drawn.  observed: the months that the fit has
+    seen.  teams: that can adopt this time.
 
     Raises:
         ValueError: a level outside (0, 1).
@@ -156,8 +164,7 @@ def forecast(
         ]
     )
     low, high = np.quantile(made, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    expected = np.asarray(found.at(t)) / found.teams * count
-    return Forecast(np.asarray(t), expected, low, high, made, first, second, level)
+    return Forecast(np.asarray(t), made.mean(0), low, high, made, first, second, level, found.curve)
 
 
 def read(path: Path) -> tuple[np.ndarray, np.ndarray, int]:
@@ -192,6 +199,69 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray, int]:
     if wrong:
         raise Problem("\n".join(wrong))
     return np.array(found["month"], float), np.array(found["teams"], float), found["could"][0]
+
+
+def ahead(model: Model, draws: int = 400, seed: int = 0) -> Forecast | None:
+    """How the teams of a company may take the pipeline up, month by month of the model, from its
+    earlier practice; None without an adoption.csv.
+
+    Raises:
+        Problem: a file that is wrong; a ledger without the row adoption.teams.
+    """
+    path = model.folder / "adoption.csv"
+    if not path.is_file():
+        return None
+    if "adoption.teams" not in model.rows:
+        raise Problem(f"{model.folder / 'ledger.csv'}: there is no row 'adoption.teams'")
+    t, adopted, could = read(path)
+    months, teams = np.arange(1.0, model.months + 1), round(model.rows["adoption.teams"].base)
+    return forecast(fit(t, adopted, could), t, months, teams=teams, draws=draws, seed=seed)
+
+
+BY_TEAM = ("labelling", "scarcity", "retraining")
+"""Subjects of `debt` whose benefit a team has to bring about: it sends fewer requests, trains on
+made-up data, trusts the monitor.  Inference is none: one platform serves every team, and is
+switched over on one date."""
+
+
+def uptake(found: Forecast, start: np.ndarray | float, months: int, pick: np.ndarray) -> np.ndarray:
+    """Share of the teams that have adopted in each month of a model: [S, months + 1].
+
+    start: month in which the first may begin, [S].  pick: which of the curves a scenario takes,
+    [S]; past the last they begin again.  Doubt about the curve counts, the chance of single teams
+    does not.
+    """
+    some = np.asarray(pick).reshape(-1, 1) % len(found.first)
+    t = np.maximum(np.arange(months + 1) - np.asarray(start, float).reshape(-1, 1), 0.0)
+    return share(found.curve, t, found.first[some], found.second[some])
+
+
+def adoption_stress(model: Model, drawn: tco.Values, found: Forecast) -> tuple[float, float]:
+    """An option if its benefit comes team by team: expected value in money, and the chance that it
+    pays, both after tax and with the burden of new risks, as in `choices.result`.
+
+    model: of the option.  drawn: its scenarios.  Of what the subjects of BY_TEAM take away, a month
+    keeps the share of the teams that have adopted by then, from the month in which the student
+    serves.  What they cost comes on its date, as do inference, migration and severance.
+    """
+    left = choices.result(model, drawn).careful - late(model, drawn, found)
+    return float(left.mean()), float(np.mean(left > 0))
+
+
+def late(model: Model, drawn: tco.Values, found: Forecast) -> np.ndarray:
+    """Present value, after tax, of what an option loses because teams come one after the other:
+    [S]."""
+
+    def lost(values: tco.Values) -> np.ndarray:
+        shares = uptake(found, values["time.student"], model.months, values["pick"])
+        parts = debt.drains(model.items, values, model.months)
+        gone = sum(np.maximum(parts[k].removed, 0.0) for k in BY_TEAM)
+        missing = np.where(shares > 0, 1 - shares, 0.0)  # before the start nothing is taken away
+        plan = model.plan(values)
+        return tco.present(gone * missing, plan.rate) * (1 - np.asarray(plan.tax, float))
+
+    scenarios = np.arange(np.size(drawn["time.student"]))
+    return compare.over(model, {**drawn, "pick": scenarios}, lost)
 
 
 SOURCE_TYPES: Sequence[str] = ("invoice", "quote", "public", "expert", "illustrative")

@@ -118,7 +118,8 @@ def require(model: Model) -> None:
 def drains(items: Sequence[tco.Item], values: Values, months: int) -> dict[str, Drain]:
     """The cash of each subject, by its key in SUBJECTS; what no subject names stands under "rest".
 
-    spent − removed + cost is what the pipeline pays for a subject, month by month.
+    spent − removed + cost is what the pipeline pays for a subject, month by month.  Of an option
+    that leaves a subject as it is, nothing of it is removed: its items stand in both scenarios.
     """
     named = {i for s in SUBJECTS.values() for i in (*s.spent, *s.after, *s.cost)}
     single = [i for i in items if i.cash and len(i.scenario) == 1 and i.id not in named]
@@ -136,7 +137,9 @@ def drains(items: Sequence[tco.Item], values: Values, months: int) -> dict[str, 
     found = {}
     for key, subject in (*SUBJECTS.items(), ("rest", rest)):
         spent = flow(subject.spent)
-        found[key] = Drain(subject.title, spent, spent - flow(subject.after), flow(subject.cost))
+        stays = [n for n in subject.spent if n in by_id and "pipeline" in by_id[n].scenario]
+        after = flow((*subject.after, *stays))
+        found[key] = Drain(subject.title, spent, spent - after, flow(subject.cost))
     return found
 
 

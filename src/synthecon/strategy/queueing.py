@@ -90,6 +90,21 @@ def mg1(arrivals: float, work: float, variability: float) -> Queue:
     return _queue(arrivals, work, busy, wait, min(busy, 1.0))
 
 
+def mgc(arrivals: float, work: float, variability: float, servers: int) -> Queue:
+    """Poisson arrivals, several equal servers, work of any distribution: Erlang's wait times
+    (1 + variability) / 2 (Lee and Longton 1959).
+
+    An approximation: exact for one server, and for exponential work.
+
+    Raises:
+        ValueError: as `mmc` and `mg1`.
+    """
+    if not variability >= 0:
+        raise ValueError(f"variability is 0 or more, got {variability}")
+    q = mmc(arrivals, work, servers)
+    return _queue(arrivals, work, q.utilisation, q.wait * (1 + variability) / 2, q.delayed)
+
+
 def wait_factor(busy: float, requests: float = 1.0, size: float = 1.0, team: float = 1.0) -> float:
     """How many times shorter the mean wait of one team gets; below 1: longer.
 
