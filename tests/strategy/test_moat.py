@@ -30,16 +30,24 @@ def test_the_metrics_of_a_case_are_computed_in_order(company):
 def test_a_metric_is_its_formula():
     found = moat.read(SOURCE)["metric.adoption"]
     assert found.inputs == ("teams.using", "teams.all")
-    assert found.value == pytest.approx(1 / 12)
+    assert found.value == 0
     assert not found.met and found.better == "above"
 
 
-def test_a_measured_input_comes_from_its_record():
+@pytest.mark.parametrize(("old", "mix"), [(10.0, 30.0), (30.0, 10.0)])
+def test_what_is_ours_is_measured_against_the_strongest_rival(old, mix):
     def find(name):
-        value = {"gain.matched": 40.0, "gain.source-generator": 10.0}[name.split("#")[1]]
-        return None, SimpleNamespace(value=value, unit="points")
+        gains = {"matched": 40.0, "source-generator": old, "generalist": mix}
+        return None, SimpleNamespace(value=gains[name.split("#gain.")[1]], unit="points")
 
-    assert moat.read(SOURCE, find)["metric.generation-ip"].value == pytest.approx(0.75)
+    assert moat.read(SOURCE, find)["metric.generation-ip"].value == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("company", COMPANIES)
+def test_what_nobody_has_done_yet_counts_as_zero(company):
+    found = moat.read(paths.root() / company / "metrics.csv")
+    for name in ("metric.generation-throughput", "metric.adoption"):
+        assert found[name].value == 0 and not found[name].met
 
 
 @pytest.mark.parametrize(
@@ -67,7 +75,7 @@ def changed(tmp_path, old, new):
         ("teams.using / teams.all", "teams.using / teams.every", "source: there is no input"),
         ("deployments / deployment.months", "deployments * deployment.months", "unit: "),
         ("images.accepted / machine.hours", "images.accepted /", "source: "),
-        ("machines made them,310,", "machines made them,many,", "value: 'many' is no finite"),
+        ("machines made them,14,", "machines made them,many,", "value: 'many' is no finite"),
         ("\nteams.all,Teams that could,12,", "\nteams.all,Teams that could,0,", "divides by zero"),
         ("\nteams.all,Teams that could,12,", "\nteams.all,Teams that could,,", "value: empty"),
         ("\nteams.all,Teams that could,", "\nteams.using,Teams that could,", "already on line"),

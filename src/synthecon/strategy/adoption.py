@@ -116,14 +116,16 @@ def simulate(found: Fit, t: np.ndarray, draws: int, rng: np.random.Generator) ->
 
 @dataclass(frozen=True)
 class Forecast:
-    """Teams by month: the mean of the draws, and the ends of a range that holds the doubt about the
-    curve and the chance of single teams, and not how one practice differs from another.
+    """Teams by month: the median of the draws, and the ends of a range.
+
+    The range holds the doubt about the curve and the chance of single teams, and not how far one
+    practice differs from another.
 
     draws: [draws, months]; first, second: refitted parameters.
     """
 
     t: np.ndarray
-    expected: np.ndarray
+    middle: np.ndarray
     low: np.ndarray
     high: np.ndarray
     draws: np.ndarray
@@ -164,7 +166,9 @@ def forecast(
         ]
     )
     low, high = np.quantile(made, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return Forecast(np.asarray(t), made.mean(0), low, high, made, first, second, level, found.curve)
+    return Forecast(
+        np.asarray(t), np.median(made, axis=0), low, high, made, first, second, level, found.curve
+    )
 
 
 def read(path: Path) -> tuple[np.ndarray, np.ndarray, int]:

@@ -24,14 +24,19 @@ def wait_curve(
 ) -> None:
     """Mean wait over utilisation, and some places: utilisation, weeks, name, colour.
 
-    A place above the curve belongs to a smaller team: each request takes longer there.
+    The curve is that of today's work per request.  A dotted line joins a place that lies off it to
+    what the same utilisation would give: with more work in each request above, with less below.
     """
     _, ax = plt.subplots(figsize=(7.6, 4.2))
     ax.plot(100 * busy, np.where(weeks <= top, weeks, np.nan), color=plots.MUTED)
     for x, y, name, colour in dots:
         ax.plot(100 * x, min(y, top), "D" if y <= top else "^", color=colour, ms=8, clip_on=False)
         told = f"{name}: {y:.1f} weeks"
-        under = y < 0.97 * np.interp(x, busy, weeks)  # the name stays on the same side
+        curve = float(np.interp(x, busy, weeks))
+        if abs(y - curve) > 0.03 * curve:
+            ends = [min(curve, top), min(y, top)]
+            ax.plot([100 * x] * 2, ends, color=colour, lw=1.5, ls=(0, (1, 1.5)))
+        under = y < 0.97 * curve  # the name stays on the same side
         offset = (9, -8) if under else (-9, 9)
         plots.beside(ax, told, (100 * x, min(y, top)), offset, colour)
     ax.set(xlabel="share of the label team's time that requests fill, %",
@@ -41,31 +46,29 @@ def wait_curve(
 def backlog(
     months: np.ndarray, series: Sequence[tuple[str, np.ndarray, str]], cutover: float
 ) -> None:
-    """Requests that wait, month by month: name, [runs, months], colour.  Bands hold the middle 90 %
-    of the runs, lines are means; the first and the last have a band."""
-    _, ax = plt.subplots(figsize=(7.6, 4.2))
-    ends, top = [], 0.0
-    for name, runs, colour in series:
+    """Requests that wait, month by month, a panel each: name, [runs, months], colour.  Bands hold
+    the middle 90 % of the runs, lines are means; the last panel marks a month."""
+    _, axes = plt.subplots(1, len(series), figsize=(7.6, 3.6), sharey=True)
+    top = max(float(np.quantile(runs, 0.95, axis=0).max()) for _, runs, _ in series)
+    for ax, (name, runs, colour) in zip(axes, series, strict=True):
         low, high = np.quantile(runs, [0.05, 0.95], axis=0)
-        mean = runs.mean(0)
-        if name in (series[0][0], series[-1][0]):
-            ax.fill_between(months, low, high, color=colour, alpha=0.13, lw=0)
-        ax.plot(months, mean, color=colour)
-        ends.append((float(months[-1]), float(mean[-1]), name, colour))
-        top = max(top, float(high.max()))
-    ax.axvline(cutover, color=plots.MUTED, lw=1, ls=(0, (4, 3)))
-    plots.beside(ax, "the teacher labels", (cutover, 0.97 * top), (5, 0), plots.MUTED,
+        ax.fill_between(months, low, high, color=colour, alpha=0.18, lw=0)
+        ax.plot(months, runs.mean(0), color=colour)
+        ax.set(xlabel="month", ylim=(0, 1.12 * top), xlim=(0, months[-1]))
+        ax.set_xticks(np.arange(0, months[-1] + 1, 12))
+        ax.set_title(name, color=colour, fontweight="bold")
+    axes[0].set_ylabel("requests that wait")
+    axes[-1].axvline(cutover, color=plots.MUTED, lw=1, ls=(0, (4, 3)))
+    plots.beside(axes[-1], "the teacher labels", (cutover, 1.06 * top), (5, 0), plots.MUTED,
                  fontweight="normal", fontsize=9)  # fmt: skip
-    plots.label_ends(ax, ends, gap=0.08 * top)
-    ax.set(xlabel="month", ylabel="requests that wait", ylim=(0, top), xlim=(0, months[-1]))
 
 
 def drains(rows: Sequence[tuple[str, Range, Range, Range]], currency: str) -> None:
-    """What the status quo pays, what of it goes away and what that costs: name and three ranges in
-    thousands."""
+    """Present values over the horizon: what the status quo pays, what of it goes away and what that
+    costs.  rows: name and three ranges in thousands."""
     _, ax = plt.subplots(figsize=(7.6, 0.95 * len(rows) + 1.4))
     looks = (
-        ("paid today", plots.MUTED, -0.26),
+        ("paid as things are", plots.MUTED, -0.26),
         ("taken away", plots.BLUE, 0.0),
         ("cost of that", plots.ORANGE, 0.26),
     )
@@ -80,7 +83,8 @@ def drains(rows: Sequence[tuple[str, Range, Range, Range]], currency: str) -> No
                 plots.beside(ax, name, (max(high, middle), y + shift), (8, 0), colour)
     ax.axvline(0, color=plots.MUTED, lw=1)
     ax.set_yticks(range(len(rows)), [name for name, *_ in rows])
-    ax.set(xlabel=f"present value, thousand {currency}", ylim=(len(rows) - 0.5, -0.6))
+    ax.set(xlabel=f"present value of the whole horizon, thousand {currency}",
+           ylim=(len(rows) - 0.5, -0.6))  # fmt: skip
     ax.set_xlim(right=1.25 * max(high for _, *ranges in rows for *_, high in ranges))
     ax.grid(axis="y", visible=False)
 
@@ -119,7 +123,7 @@ def adopters(
     left.set(xlabel="month", ylabel="teams", title=names[0], ylim=(0, 1.05 * fits[0][1].teams))
     right.fill_between(ahead.t, ahead.low, ahead.high, step="mid", color=plots.BLUE, alpha=0.15,
                        lw=0)  # fmt: skip
-    right.plot(ahead.t, ahead.expected, color=plots.BLUE)
+    right.step(ahead.t, ahead.middle, where="mid", color=plots.BLUE)
     at = len(ahead.t) // 2
     plots.beside(right, f"{100 * ahead.level:.0f} % range", (ahead.t[at], ahead.low[at]), (4, -14),
                  plots.BLUE, va="top")  # fmt: skip

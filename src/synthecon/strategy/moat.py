@@ -159,7 +159,8 @@ def _metric(
     except formula.FormulaError as error:
         return None, [f"source: {error}"]
     except ZeroDivisionError:
-        return None, ["source: divides by zero"]
+        zero = ", ".join(n for n in inputs if values[n] == 0)
+        return None, [f"source: divides by zero ({zero}); a share of nothing is no number"]
     if unit != units.parse(cells["unit"]):
         return None, [f"unit: {cells['unit']!r}, but the formula gives {units.show(unit)!r}"]
     kinds = tuple(sorted({rows[n]["source_type"] for n in inputs}))
