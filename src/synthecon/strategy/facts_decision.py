@@ -12,7 +12,7 @@ from scipy import optimize
 from synthecon.economics import compare, ledger, tco, uncertain
 from synthecon.economics import model as models
 from synthecon.economics.model import Model
-from synthecon.strategy import choices, debt, risk
+from synthecon.strategy import adoption, choices, debt, risk
 from synthecon.strategy import gates as gates_
 from synthecon.strategy.printable import (
     CASH,
@@ -150,6 +150,14 @@ def stresses(book: Collector, drawn: compare.Values, result: choices.Result) -> 
                 float(np.mean(found > 0)), evidence, least)  # fmt: skip
     book.money("stress.opportunity.mean", f"Expected value, {what}", float(found.mean()),
                evidence)  # fmt: skip
+    forecast = adoption.ahead(model)
+    if forecast is None:
+        return
+    mean, chance = adoption.adoption_stress(model, drawn, forecast)
+    what = "teams taking it up as fast as an earlier practice"
+    names = [*evidence, "adoption.csv", "adoption.teams"]
+    book.chance("stress.adoption.pays", f"Chance that it pays, {what}", chance, names, least)
+    book.money("stress.adoption.mean", f"Expected value, {what}", mean, names)
 
 
 def zero_at(measure: Callable[[float], float], low: float, high: float) -> float | None:
