@@ -17,11 +17,13 @@ from synthecon import Problem, paths
 Options = argparse.Namespace
 # commands that read their own arguments
 PASSED_ON = ("lab", "labs", "ledger", "model", "trace", "board", "bench", "mutate")
+PASSED_ON += ("diagnose", "playbooks")
 
 
 def run(options: Options) -> int:
     from synthecon import checks, plan, runner, site
     from synthecon.strategy import board
+    from synthecon.vault import diagnose
 
     if options.case:
         from synthecon import company
@@ -39,6 +41,8 @@ def run(options: Options) -> int:
     if not options.no_book and options.profile == "cpu" and not options.parameter:
         for folder in checks.CASES:
             board.main([str(paths.root() / folder)])
+            beside = str(paths.out() / "board" / folder)
+            diagnose.main([str(paths.root() / folder), "--out", beside])
         print("building the book", flush=True)
         print(f"site: {site.build()}")
     return 0
@@ -221,6 +225,10 @@ def parser() -> argparse.ArgumentParser:
     add("trace", trace, "follow a number from its source to where it shows", "trace finance.wacc")
     papers = elsewhere("synthecon.strategy.board")
     add("board", papers, "write memo, deck, dashboard and workbook", "board case-tannhof")
+    find = elsewhere("synthecon.vault.diagnose")
+    add("diagnose", find, "say where the margin leaks and what to do", "diagnose case-tannhof")
+    shelf = elsewhere("synthecon.vault.playbooks")
+    add("playbooks", shelf, "check and list the three-step playbooks", "playbooks")
     bench = elsewhere("synthecon.physics.bench")
     add("bench", bench, "time the training engine against the textbook loop", "bench --help")
     mutants = elsewhere("synthecon.mutate")

@@ -13,6 +13,7 @@ from pathlib import Path
 from synthecon import Problem, notebooks, paths, plan, runner
 from synthecon.economics import audit, case, model, report
 from synthecon.strategy import board, facts
+from synthecon.vault import diagnose
 
 PARAMETER = "company"
 
@@ -29,6 +30,7 @@ def run(folder: Path, *, workers: int = 2) -> Iterator[str]:
     found = audit.audit(case.read(folder))
     yield report.summary(found)
     yield from (f"report: {file}" for file in report.write(found, out))
+    yield f"diagnosis: {diagnose.write(folder, out, found)}"
     if not (folder / "items.csv").exists():
         yield f"{folder}: no items.csv, so no three-year model; `audit --template` shows one"
         return

@@ -1,0 +1,254 @@
+"""What a company's folder says, by id: its ledger, its books, and a few numbers that follow.
+
+A number that a missing row would be needed for is not there, and `Known.value` says which row to
+add.  Nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+
+from synthecon import Problem, records
+from synthecon.economics import audit as auditing
+from synthecon.economics import case as cases
+from synthecon.economics import formula, ledger, model, outage, schedules, sources, sourcing, units
+from synthecon.economics.formula import Formula
+from synthecon.strategy import gates, queueing
+
+UNIT_HOURS = "unit.month-hours"
+YEAR, PATHS, SEED = 12, 4000, 1  # of the simulated outages
+
+
+class NotKnown(Exception):
+    """A number that cannot be computed; `why` says what to do about it, one reason each."""
+
+    def __init__(self, *why: str) -> None:
+        super().__init__("; ".join(why))
+        self.why = why
+
+
+@dataclass(frozen=True)
+class Follows:
+    """A number that code computes from ledger rows.  MONEY in a unit is the company's currency."""
+
+    unit: str
+    rows: tuple[str, ...]
+    compute: Callable[..., float]
+
+
+def _system(mtbf: float, mttr: float, replicas: float, common: float) -> sourcing.System:
+    return sourcing.System(mtbf, mttr, max(1, round(replicas)), common)
+
+
+SERVICE = ("sla.mtbf", "sla.mttr", "sla.replicas", "sla.common")
+FOLLOWS: Mapping[str, Follows] = {
+    "service.downtime": Follows(
+        "hours/month",
+        (*SERVICE, UNIT_HOURS),
+        lambda *v: (1 - sourcing.availability(_system(*v[:4]))) * v[4],
+    ),
+    "service.outages": Follows(
+        "outages/month",
+        (*SERVICE, UNIT_HOURS),
+        lambda *v: sourcing.outages_per_hour(_system(*v[:4])) * v[4],
+    ),
+    "queue.waiting": Follows(
+        "request",
+        ("queue.requests", "queue.utilisation", "queue.variability"),
+        lambda requests, busy, spread: queueing.mg1(requests, busy / requests, spread).waiting,
+    ),
+    "plan.months": Follows("months", (), lambda: float(model.MONTHS)),
+}
+
+
+@dataclass(frozen=True)
+class Known:
+    """A folder that was read.
+
+    audit: None for a folder whose books are still empty; `empty` names the files to fill in.
+    values, units: by id, at base.  absent: why an id that code computes has no value.
+    """
+
+    folder: Path
+    policy: cases.Policy
+    audit: auditing.Audit | None
+    book: ledger.Book
+    values: Mapping[str, float]
+    units: Mapping[str, units.Unit]
+    absent: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    empty: tuple[str, ...] = ()
+
+    @property
+    def currency(self) -> str:
+        return self.policy.currency
+
+    def value(self, of: Formula, **more: tuple[float, str]) -> tuple[float, units.Unit]:
+        """A formula's value and unit.  more: numbers with their units, for this one formula; a dot
+        of the id is written as two underscores.
+
+        Raises:
+            NotKnown: an id without a value, a division by zero, units that do not fit.
+        """
+        extra = {name.replace("__", "."): number for name, number in more.items()}
+        values = {**self.values, **{name: number for name, (number, _) in extra.items()}}
+        known = {**self.units, **{name: units.parse(unit) for name, (_, unit) in extra.items()}}
+        why: list[str] = []
+        for name in formula.names(of):
+            if name not in values:
+                why += self.absent.get(name, (f"add row {name} to ledger.csv",))
+        if why:
+            raise NotKnown(*dict.fromkeys(why))
+        try:
+            return float(formula.evaluate(of, values)), formula.unit(of, known)
+        except ZeroDivisionError:
+            zero = [n for n in formula.names(of) if not values[n]]
+            raise NotKnown(f"divides by zero: look at {', '.join(zero)}") from None
+        except formula.FormulaError as error:
+            raise NotKnown(f"ledger.csv: {error}; correct the units") from None
+
+    def guesses(self, rows: Sequence[str]) -> list[str]:
+        """Those of the rows that nobody has checked; a derived row is as good as what it is of."""
+        every = model.ancestors(set(rows), self.book.derived)
+        return sorted(
+            n
+            for n in every
+            if n in self.book.rows and self.book.rows[n].source_type in ledger.GUESSED
+        )
+
+
+def read(folder: Path, found: auditing.Audit | None = None) -> Known:
+    """Read a case folder.  found: its audit, where the caller has it.
+
+    Raises:
+        Problem: something in the folder cannot be read, or a ledger row no longer says what its
+            source says; with all that is wrong.
+    """
+    policy = cases.read_policy(folder)
+    empty = () if found else unfilled(policy)
+    if not empty and found is None:
+        found = auditing.audit(cases.read(folder))
+    path = folder / "ledger.csv"
+    try:
+        book = ledger.read_book(path)
+    except ledger.LedgerError as error:
+        raise Problem(str(error)) from None
+    books = model.books(found) if found else {}
+    if found and (wrong := sources.check(path, book, books)):
+        raise Problem("\n".join(wrong))
+    values = {f"audit.{name}": quantity.value for name, quantity in books.items()}
+    kinds = {f"audit.{name}": units.parse(quantity.unit) for name, quantity in books.items()}
+    values |= {row.id: row.base for row in book.rows.values()}
+    absent: dict[str, tuple[str, ...]] = {}
+    for name, row in book.derived.items():
+        try:
+            values[name] = formula.evaluate(row.formula, values)
+        except (ZeroDivisionError, KeyError):
+            absent[name] = (f"row {name} divides by zero: {row.source}",)
+    kinds |= {n: units.parse(r.unit) for n, r in (*book.rows.items(), *book.derived.items())}
+    for name, follows in FOLLOWS.items():
+        try:
+            values[name] = _follow(follows, values, book)
+            kinds[name] = units.parse(follows.unit)
+        except NotKnown as told:
+            absent[name] = told.why
+    for name, unit, count in (
+        ("service.own-credits", "share", _credits(folder, "own", values)),
+        ("service.due-credits", "share", _credits(folder, "vendor", values)),
+        ("register.blocked", "sets", _blocked(folder)),
+        ("ledger.guessed", "share", _guessed(book)),
+    ):
+        if isinstance(count, str):
+            absent[name] = (count,)
+        else:
+            values[name], kinds[name] = count, units.parse(unit)
+    return Known(folder, policy, found, book, values, kinds, absent, empty)
+
+
+def unfilled(policy: cases.Policy) -> tuple[str, ...]:
+    """The files of the books, if there is no line in any of them: a folder as the template makes
+    it.  Empty where one has a line, for then what is missing elsewhere is a fault."""
+    named = [path for paths in policy.files.values() for path in paths]
+    return tuple(p.name for p in named) if named and all(map(_no_line, named)) else ()
+
+
+def _no_line(path: Path) -> bool:
+    if path.suffix != ".csv" or not path.is_file():
+        return False
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        return not any(any(cell.strip() for cell in row) for row in list(csv.reader(file))[1:])
+
+
+def _follow(follows: Follows, values: Mapping[str, float], book: ledger.Book) -> float:
+    if missing := [row for row in follows.rows if row not in values]:
+        raise NotKnown(*(f"add row {row} to ledger.csv" for row in missing))
+    try:
+        return follows.compute(*(values[row] for row in follows.rows))
+    except (ValueError, ZeroDivisionError) as error:
+        raise NotKnown(f"rows {', '.join(follows.rows)}: {error}") from None
+
+
+def _credits(folder: Path, schedule: str, values: Mapping[str, float]) -> float | str:
+    """Share of a month's fee that falls due as credit by a schedule of sla.csv, on average over
+    simulated years.  Tiers make it no formula: a mean month would pay nothing."""
+    rows = (*SERVICE, "sla.spread")
+    if missing := [row for row in rows if row not in values]:
+        return "; ".join(f"add row {row} to ledger.csv" for row in missing)
+    if not (folder / "sla.csv").is_file():
+        return "add sla.csv; python -m synthecon audit --template makes one"
+    tiers = schedules.tiers(schedules.read(folder / "sla.csv"), schedule)
+    try:
+        system = _system(*(values[row] for row in SERVICE))
+        drawn = outage.simulate(
+            system, values["sla.spread"], YEAR, PATHS, np.random.default_rng(SEED)
+        )
+    except ValueError as error:
+        return f"rows {', '.join(rows)}: {error}"
+    # Six digits: sums of other machines differ in the last ones.
+    return float(f"{outage.credit_share(drawn.availability, tiers).mean():.6g}")
+
+
+def _blocked(folder: Path) -> float | str:
+    """Data sets, not retired, that a privacy gate keeps from release."""
+    for name in ("gates.csv", "datasets.csv"):
+        if not (folder / name).is_file():
+            return f"add {name}; python -m synthecon audit --template makes one"
+    every = gates.read_gates(folder / "gates.csv")
+    data = gates.read_datasets(folder / "datasets.csv", every)
+    ask = [gate for gate in every if gate.kind == "privacy"]
+    return float(
+        sum(
+            any(not f.passed for f in gates.examine(one, ask, fresh=False, find=records.find))
+            for one in data.values()
+            if one.state != "retired"
+        )
+    )
+
+
+def _guessed(book: ledger.Book) -> float | str:
+    uncertain = [row for row in book.rows.values() if row.distribution != "fixed"]
+    if not uncertain:
+        return "ledger.csv has no uncertain row: write low and high where you are not sure"
+    return sum(row.source_type in ledger.GUESSED for row in uncertain) / len(uncertain)
+
+
+def cents(amounts: Mapping[str, Decimal], months: int) -> dict[str, Decimal]:
+    """A month's part of each amount, to the cent, so that the parts add up to the part of the sum.
+
+    Largest remainder: the cents that rounding down leaves go to those that lost most.
+    """
+    cent = Decimal("0.01")
+    whole = (sum(amounts.values(), Decimal(0)) / months).quantize(cent)
+    exact = {name: amount / months for name, amount in amounts.items()}
+    parts = {name: (amount // cent) * cent for name, amount in exact.items()}
+    # Decimal's // cuts towards zero; down is what the remainders count from.
+    parts = {n: p - cent if p > exact[n] else p for n, p in parts.items()}
+    left = int((whole - sum(parts.values(), Decimal(0))) / cent)
+    for name in sorted(parts, key=lambda n: (parts[n] - exact[n], n))[:left]:
+        parts[name] += cent
+    return {name: part.quantize(cent) for name, part in parts.items()}
