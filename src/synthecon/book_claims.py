@@ -19,7 +19,7 @@ from docutils import nodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from synthecon import notebooks, paths, records
+from synthecon import Problem, book_playbooks, notebooks, paths, records
 from synthecon.book_ext import (
     SYLLABUS,
     anchor,
@@ -128,7 +128,12 @@ def figures(notebook: str) -> set[str]:
 
 
 class ClaimsBoard(SphinxDirective):
-    """A line for each claim of the playbook, then each with its tests."""
+    """A line for each claim of the playbook, then each with its tests.
+
+    playbooks: the page of the playbook that serves each recorded claim.
+    """
+
+    playbooks: dict[str, str]
 
     def run(self) -> list[nodes.Node]:
         files = [paths.root() / CLAIMS, paths.root() / SYLLABUS]
@@ -140,6 +145,10 @@ class ClaimsBoard(SphinxDirective):
             made = board(read(text), known.all, modules(yaml.safe_load(lessons)))
         except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
             made = Board([], {}, [f"{CLAIMS}: {error}"])
+        try:
+            self.playbooks = book_playbooks.pages(self.env)
+        except Problem as problem:
+            made.amiss.append(str(problem))
         for problem in made.amiss:
             LOG.warning("claims board: %s", problem, location=self.get_location())
         if made.amiss:
@@ -219,6 +228,9 @@ class ClaimsBoard(SphinxDirective):
             link(self.env, f"{record.id}#{claim.name}", "record", f"{record.id}#{claim.name}"),
             f" · seeds:\N{NO-BREAK SPACE}{len(record.seeds)}",
         ]
+        if name in self.playbooks:
+            page = book_playbooks.to(self.env, self.playbooks[name], "playbook")
+            parts += [" · ", page]
         for key, (other, again) in sorted(made.found[name].items()):
             if key != record.id:
                 parts += [f" · on {other.folder}, {other.variant}: ", self.verdict(other, again)]
