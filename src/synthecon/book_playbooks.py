@@ -84,6 +84,15 @@ def badge(finding: Finding) -> nodes.inline:
     return inline(finding.state, "badge-record", f"state-{STATES[finding.state]}")
 
 
+def labelled(found: Diagnosis, text: str) -> nodes.paragraph:
+    """A number with its company's name, which shows where a row has become a block."""
+    return paragraph(inline(f"{short(found)}: ", "on-phone"), text)
+
+
+def short(found: Diagnosis) -> str:
+    return found.known.policy.name.split()[0]
+
+
 class _Directive(SphinxDirective):
     def show(self, made: Shown) -> list[nodes.Node]:
         raise NotImplementedError
@@ -134,7 +143,7 @@ class OnePlaybook(_Directive):
             ),
             paragraph(nodes.strong("", "Three steps.")),
             self.steps(playbook, both),
-            self.exit(playbook),
+            self.exit(playbook, both[0][1].exit),
         ]
         return [nodes.container("", *found, classes=["playbook"])]
 
@@ -183,7 +192,7 @@ class OnePlaybook(_Directive):
         rows = []
         for place, step in enumerate(playbook.steps):
             costs = [
-                paragraph(self.cost(found, finding, place))
+                labelled(found, self.cost(found, finding, place))
                 for found, finding in both
             ]  # fmt: skip
             rows.append(
@@ -203,10 +212,10 @@ class OnePlaybook(_Directive):
                 [paragraph(nodes.strong("", "Together"))],
                 [paragraph("")],
                 [paragraph(time(hours, days))],
-                *([paragraph(self.cost(found, finding, None))] for found, finding in both),
+                *([labelled(found, self.cost(found, finding, None))] for found, finding in both),
             ]
         )
-        names = [found.known.policy.name.split()[0] for found, _ in both]
+        names = [short(found) for found, _ in both]
         return table(("Step", "Owner", "Time", *names), rows, "playbooks")
 
     def run_text(self, run: str) -> nodes.Node:
@@ -220,7 +229,7 @@ class OnePlaybook(_Directive):
         cost = finding.price.cost if place is None else finding.price.steps[place]
         return f"{found.known.currency}{diagnose.SPACE}{cost:,.0f}"
 
-    def exit(self, playbook: Playbook) -> nodes.Node:
+    def exit(self, playbook: Playbook, first: diagnose.Reading | None) -> nodes.Node:
         limit = playbook.exit
         parts: list[str | nodes.Node] = [
             nodes.strong("", "Done when "),
@@ -228,7 +237,7 @@ class OnePlaybook(_Directive):
             nodes.literal("", limit.source),
             ", limit ",
             nodes.literal("", limit.threshold),
-            ".",
+            f" ({diagnose.told_in(first, first.threshold)})." if first else ".",
         ]
         if limit.rows:
             parts.append(" It counts once these rows are no guesses any more: ")
@@ -242,14 +251,15 @@ class OnePlaybook(_Directive):
 
 def time(hours: float, days: float) -> str:
     """ "40 h in 8 days" """
-    return f"{hours:g}{diagnose.SPACE}h in {days:g}{diagnose.SPACE}days"
+    unit = "day" if days == 1 else "days"
+    return f"{hours:g}{diagnose.SPACE}h in {days:g}{diagnose.SPACE}{unit}"
 
 
 class AllPlaybooks(_Directive):
     """Every playbook: symptom, trigger, page, and the state of both companies."""
 
     def show(self, made: Shown) -> list[nodes.Node]:
-        names = [found.known.policy.name.split()[0] for found in made.all]
+        names = [short(found) for found in made.all]
         rows = [self.row(made, playbook) for playbook in made.shelf.playbooks]
         head = ("You notice", "Trigger", "Playbook", *names)
         return [
@@ -262,7 +272,13 @@ class AllPlaybooks(_Directive):
         both = made.of(playbook)
         first = both[0][1].reading
         told = f", {limit.better} {diagnose.told_in(first, first.threshold)}" if first else ""
-        cells = [[paragraph(badge(f)), paragraph(self.cost(d, f))] for d, f in both]
+        cells = [
+            [
+                paragraph(inline(f"{short(d)}: ", "on-phone"), badge(f)),
+                paragraph(self.cost(d, f)),
+            ]
+            for d, f in both
+        ]
         return [
             [paragraph(playbook.symptom)],
             [paragraph(limit.says + told)],
@@ -291,12 +307,12 @@ class Leaks(_Directive):
                 cells += [self.amounts(found, one)]
             rows.append([[paragraph(leak.title)], *cells])
         rows.sort(key=lambda row: self.rank(made, row[0][0].astext()))
-        names = [found.known.policy.name.split()[0] for found in made.all]
+        names = [short(found) for found in made.all]
         last: list[list[nodes.Node]] = [[paragraph(nodes.strong("", "In the books, together"))]]
         for found in made.all:
             text = f"{found.known.currency}{diagnose.SPACE}{diagnose.amount(found.booked)}"
             share = f"{found.booked / found.revenue:.1%} of revenue"
-            last.append([paragraph(text), paragraph(share)])
+            last.append([labelled(found, text), paragraph(share)])
         return [table(("Leak, a month", *names), [*rows, last], "playbooks")]
 
     def rank(self, made: Shown, title: str) -> int:
@@ -305,9 +321,9 @@ class Leaks(_Directive):
 
     def amounts(self, found: Diagnosis, one: diagnose.Lost | None) -> list[nodes.Node]:
         if one is None:
-            return [paragraph("cannot be decided")]
+            return [labelled(found, "cannot be decided")]
         cells: list[nodes.Node] = [
-            paragraph(f"{found.known.currency}{diagnose.SPACE}{diagnose.amount(one.amount)}")
+            labelled(found, f"{found.known.currency}{diagnose.SPACE}{diagnose.amount(one.amount)}")
         ]
         if not one.leak.booked:
             cells.append(paragraph("beside the books"))

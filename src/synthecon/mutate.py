@@ -23,7 +23,7 @@ from synthecon import Problem, paths
 
 # What tests read
 TREE = ("src", "tests", "case", "case-tannhof", "notebooks", "profiles", "results", "labs")
-TREE += ("solutions", "pyproject.toml")
+TREE += ("solutions", "book", "pyproject.toml")
 SECONDS = 300  # a mutation that hangs its tests is stopped, and not counted as caught
 
 

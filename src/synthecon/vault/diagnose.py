@@ -437,7 +437,7 @@ def _leaks(found: Diagnosis) -> list[str]:
 
     booked, total, revenue = found.booked, found.total, found.revenue
     lines = _table(
-        ("#", "in the books", "leaks", "of revenue", "net back", "months"), list(rows(True)), 2
+        ("#", "in the books", "leaks", "share", "net back", "months"), list(rows(True)), 2
     )
     lines += [
         "",
@@ -445,7 +445,7 @@ def _leaks(found: Diagnosis) -> list[str]:
             f"Together {amount(booked)}"
             + (f", {booked / revenue:.1%} of revenue" if revenue else "")
             + f". Not a leak: {amount(total - booked)}. The sum, {amount(total)}, is the audit's, "
-            "to the cent. *Net back* is what its remedy brings after its own running cost; "
+            "to the cent. *Share* is of revenue. *Net back* is what its remedy brings after its own running cost; "
             "*months* until what building it costs is earned back."
         ),
         "",
@@ -457,7 +457,7 @@ def _leaks(found: Diagnosis) -> list[str]:
     )
     beside = list(rows(False))
     if beside:
-        lines += ["", *_table(("#", "beside the books", "leaks", "of revenue"), beside, 2), ""]
+        lines += ["", *_table(("#", "beside the books", "leaks", "share"), beside, 2), ""]
         lines += _wrapped("No invoice shows these, so they stand in no sum above.")
     return lines
 

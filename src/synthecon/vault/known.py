@@ -157,9 +157,10 @@ def read(folder: Path, found: auditing.Audit | None = None) -> Known:
             kinds[name] = units.parse(follows.unit)
         except NotKnown as told:
             absent[name] = told.why
+    own, due = _credits(folder, ("own", "vendor"), values)
     for name, unit, count in (
-        ("service.own-credits", "share", _credits(folder, "own", values)),
-        ("service.due-credits", "share", _credits(folder, "vendor", values)),
+        ("service.own-credits", "share", own),
+        ("service.due-credits", "share", due),
         ("register.blocked", "sets", _blocked(folder)),
         ("ledger.guessed", "share", _guessed(book)),
     ):
@@ -193,24 +194,27 @@ def _follow(follows: Follows, values: Mapping[str, float], book: ledger.Book) ->
         raise NotKnown(f"rows {', '.join(follows.rows)}: {error}") from None
 
 
-def _credits(folder: Path, schedule: str, values: Mapping[str, float]) -> float | str:
-    """Share of a month's fee that falls due as credit by a schedule of sla.csv, on average over
-    simulated years.  Tiers make it no formula: a mean month would pay nothing."""
+def _credits(
+    folder: Path, names: Sequence[str], values: Mapping[str, float]
+) -> list[float] | list[str]:
+    """Share of a month's fee that falls due as credit by schedules of sla.csv, on average over
+    simulated years; or why not.  Tiers make it no formula: a mean month would pay nothing."""
     rows = (*SERVICE, "sla.spread")
     if missing := [row for row in rows if row not in values]:
-        return "; ".join(f"add row {row} to ledger.csv" for row in missing)
+        return ["; ".join(f"add row {row} to ledger.csv" for row in missing)] * len(names)
     if not (folder / "sla.csv").is_file():
-        return "add sla.csv; python -m synthecon audit --template makes one"
-    tiers = schedules.tiers(schedules.read(folder / "sla.csv"), schedule)
+        return ["add sla.csv; python -m synthecon audit --template makes one"] * len(names)
+    steps = schedules.read(folder / "sla.csv")
     try:
         system = _system(*(values[row] for row in SERVICE))
         drawn = outage.simulate(
             system, values["sla.spread"], YEAR, PATHS, np.random.default_rng(SEED)
         )
     except ValueError as error:
-        return f"rows {', '.join(rows)}: {error}"
+        return [f"rows {', '.join(rows)}: {error}"] * len(names)
     # Six digits: sums of other machines differ in the last ones.
-    return float(f"{outage.credit_share(drawn.availability, tiers).mean():.6g}")
+    shares = (outage.credit_share(drawn.availability, schedules.tiers(steps, n)) for n in names)
+    return [float(f"{share.mean():.6g}") for share in shares]
 
 
 def _blocked(folder: Path) -> float | str:

@@ -161,21 +161,30 @@ def read(text: str, name: str = FILE) -> Shelf:
         raw = notebooks.load_yaml(text)
     except yaml.YAMLError as error:
         raise Problem(f"{name}: {error}") from None
+    return made(raw, name)
+
+
+def made(raw: Any, name: str = FILE) -> Shelf:
+    """The shelf of what a file held.
+
+    Raises:
+        Problem: as `read`.
+    """
     if not isinstance(raw, dict) or set(raw) != {"roles", "leaks", "playbooks"}:
         raise Problem(f"{name}: its keys must be roles, leaks and playbooks")
     reader = _Reader(name)
     roles = reader.roles(raw["roles"])
     leaks = reader.each("leaks", raw["leaks"], _leak)
     known = {leak.id for leak in leaks}
-    made = reader.each(
+    every = reader.each(
         "playbooks", raw["playbooks"], lambda entry: _playbook(entry, set(roles), known)
     )
-    for kind, ids in (("leaks", [x.id for x in leaks]), ("playbooks", [x.id for x in made])):
+    for kind, ids in (("leaks", [x.id for x in leaks]), ("playbooks", [x.id for x in every])):
         twice = sorted({i for i in ids if ids.count(i) > 1})
         reader.wrong += [f"{name}, {kind}, {i}, id: stands twice" for i in twice]
     if reader.wrong:
         raise Problem("\n".join(reader.wrong))
-    return Shelf(roles, tuple(leaks), tuple(made))
+    return Shelf(roles, tuple(leaks), tuple(every))
 
 
 class _Reader:
@@ -203,9 +212,9 @@ class _Reader:
             own = one.get("id") if isinstance(one, dict) else None
             entry = _Entry(one, f"{self.name}, {kind}, {own or f'entry {place}'}", self.wrong)
             before = len(self.wrong)
-            made = make(entry)
+            one = make(entry)
             if len(self.wrong) == before:
-                found.append(made)
+                found.append(one)
         return found
 
 
