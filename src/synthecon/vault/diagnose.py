@@ -445,8 +445,8 @@ def _leaks(found: Diagnosis) -> list[str]:
             f"Together {amount(booked)}"
             + (f", {booked / revenue:.1%} of revenue" if revenue else "")
             + f". Not a leak: {amount(total - booked)}. The sum, {amount(total)}, is the audit's, "
-            "to the cent. *Share* is of revenue. *Net back* is what its remedy brings after its own running cost; "
-            "*months* until what building it costs is earned back."
+            "to the cent. *Share* is of revenue. *Net back* is what its remedy brings after its "
+            "own running cost; *months* until what building it costs is earned back."
         ),
         "",
     ]

@@ -101,7 +101,7 @@ class Known:
         why: list[str] = []
         for name in formula.names(of):
             if name not in values:
-                why += self.absent.get(name, (f"add row {name} to ledger.csv",))
+                why += self.absent.get(name, (_wanted(name),))
         if why:
             raise NotKnown(*dict.fromkeys(why))
         try:
@@ -169,6 +169,14 @@ def read(folder: Path, found: auditing.Audit | None = None) -> Known:
         else:
             values[name], kinds[name] = count, units.parse(unit)
     return Known(folder, policy, found, book, values, kinds, absent, empty)
+
+
+def _wanted(name: str) -> str:
+    if name.startswith("audit."):
+        return (
+            f"the books have no {name.removeprefix('audit.')}: look at the classes of policy.toml"
+        )
+    return f"add row {name} to ledger.csv"
 
 
 def unfilled(policy: cases.Policy) -> tuple[str, ...]:
