@@ -18,6 +18,7 @@ Options = argparse.Namespace
 # commands that read their own arguments
 PASSED_ON = ("lab", "labs", "ledger", "model", "trace", "board", "bench", "mutate")
 PASSED_ON += ("diagnose", "playbooks")
+PASSED_ON = ("lab", "labs", "ledger", "model", "trace", "board", "bench", "mutate", "calculate")
 
 
 def run(options: Options) -> int:
@@ -231,6 +232,8 @@ def parser() -> argparse.ArgumentParser:
     add("playbooks", shelf, "check and list the three-step playbooks", "playbooks")
     bench = elsewhere("synthecon.physics.bench")
     add("bench", bench, "time the training engine against the textbook loop", "bench --help")
+    sums = elsewhere("synthecon.economics.calculators_command")
+    add("calculate", sums, "break-evens of a company, or of your figures", "calculate build-vs-buy")
     mutants = elsewhere("synthecon.mutate")
     add("mutate", mutants, "prove that the tests catch each committed mutation", "mutate --help")
     return top
