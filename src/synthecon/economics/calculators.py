@@ -68,10 +68,12 @@ class Calculator:
 
 
 def span(field: Input) -> str:
-    """The range of a field in words: "above 0, at most 1"."""
-    first = f"above {field.low:,.10g}" if field.above else f"from {field.low:,.10g}"
-    words = f"{first} to {field.high:,.10g}"
-    return f"a whole number {words}" if field.whole else words
+    """The range of a field in words: "above 0 to 1"."""
+    low, high = (
+        f"{int(x):,}" if x == math.floor(x) else f"{x:g}" for x in (field.low, field.high)
+    )
+    words = f"{'above' if field.above else 'from'} {low} to {high}"
+    return f"{words}, without a fraction" if field.whole else words
 
 
 def checked(fields: tuple[Input, ...], values: Mapping[str, float]) -> None:

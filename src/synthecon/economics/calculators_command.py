@@ -99,7 +99,7 @@ def _text(calculator: Calculator, found: view.Answer, model: Model, given: dict[
     for field in calculator.inputs:
         value = f"{view.exact(found.values[field.id])} {view.unit(field.unit, model.currency)}"
         source = "given" if field.id in given else field.source
-        lines.append(f"  {field.id:<15}{value:<28}{field.label}  [{source}]")
+        lines.append(f"  {field.id:<15}{value:<34}{field.label}  [{source}]")
     lines.append("")
     wide = max(len(output.label) for output in calculator.outputs)
     for output in calculator.outputs:
