@@ -20,6 +20,7 @@ from scipy.stats import qmc
 from synthecon import notebooks, stats
 from synthecon.economics import (
     assumption,
+    calculators,
     cashflow,
     classify,
     mix,
@@ -497,3 +498,60 @@ def test_the_gate_of_the_notebook_is_that_of_the_package(low, width, better, lim
 def test_the_adoption_of_the_notebook_is_that_of_the_package(t, p, q):
     simple = taught(MOAT, "bass")(t, p, q)
     assert adoption.share("bass", np.array([t]), p, q) == pytest.approx([simple])
+
+
+CALC = "vault/calculators"
+
+
+@given(st.floats(0.1, 100), st.floats(0.01, 10), st.floats(0.01, 10), st.floats(0.05, 1))
+def test_the_volume_of_the_notebook_is_that_of_the_package(price, hours, machine, busy):
+    simple = taught(CALC, "volume_that_carries")(price, hours, machine, busy, 0.2, 5e4)
+    whole = calculators.unit_economics(price=price, volume=1.0, hours=hours, machine=machine,
+                                       utilisation=busy, other=0.2, fixed=5e4)  # fmt: skip
+    assert whole.break_even_volume == (simple and pytest.approx(simple, rel=1e-6))
+
+
+@given(st.floats(0, 1e5), st.floats(0, 9), st.floats(0, 1e5), st.floats(0, 9))
+def test_the_equal_cost_of_the_notebook_is_that_of_the_package(fixed, each, other, unit):
+    simple = taught(CALC, "volume_of_equal_cost")(fixed, each, other, unit)
+    lines = sourcing.Line("buy", fixed, each), sourcing.Line("build", other, unit)
+    assert sourcing.break_even_volume(*lines) == simple
+
+
+@given(st.floats(0, 730), st.floats(0, 1))
+def test_the_credit_of_the_notebook_is_that_of_the_package(down, cap):
+    tiers = {"below_1": 0.999, "credit_1": 0.1, "below_2": 0.99, "credit_2": 0.25}
+    tiers |= {"below_3": 0.95, "credit_3": 1.0}
+    whole = calculators.sla_penalty(down=down, outages=1, hours=730, fee=1, cap=cap, claimed=1,
+                                    loss_hour=1, loss_outage=1, **tiers)  # fmt: skip
+    pairs = [(0.999, 0.1), (0.99, 0.25), (0.95, 1.0)]
+    assert taught(CALC, "credit_share")(down, 730, pairs, cap) == whole.share
+
+
+@given(st.floats(0, 1e6), st.floats(0, 9), st.floats(0, 9), st.floats(0, 1), st.floats(0, 1e6))
+def test_the_repayment_of_the_notebook_is_that_of_the_package(once, big, small, moved, traffic):
+    simple = taught(CALC, "months_to_repay")(once, big, small, moved, traffic, 100.0)
+    whole = calculators.distillation_payback(traffic=traffic, teacher=big, student=small,
+                                             moved=moved, once=once, queries=0, month=100.0,
+                                             months=36)  # fmt: skip
+    assert whole.payback == (simple if simple is None else pytest.approx(simple))
+
+
+@given(st.floats(80, 94), st.floats(0.01, 1))
+def test_the_exchange_of_the_notebook_is_that_of_the_package(low, part):
+    with_ = low + part * (95 - low)
+    simple = taught(CALC, "examples_for_one_label")(100, low, with_, 400, 95, 4500)
+    whole = calculators.label_exchange(labels=100, synthetic=4500, accuracy=low, more=400,
+                                       accuracy_with=with_, accuracy_more=95, carries=1,
+                                       label=1, example=1, once=0)  # fmt: skip
+    assert whole.examples == pytest.approx(simple)
+
+
+@given(st.tuples(*[st.floats(1, 12)] * 3), st.tuples(*[st.floats(0, 1e4)] * 4))
+def test_the_curve_of_the_notebook_is_that_of_the_package(times, money):
+    (start, parallel, ramp), (once, double, saving, upkeep) = times, money
+    simple = taught(CALC, "cumulated")(once, start, parallel, double, ramp, saving, upkeep, 24)
+    whole = calculators.pivot_j_curve(once=once, start=start, parallel=parallel, double=double,
+                                      ramp=ramp, saving=saving, growth=0, month=upkeep, rate=0,
+                                      tax=0, months=24)  # fmt: skip
+    assert list(whole.curve) == pytest.approx(simple, abs=1e-6)

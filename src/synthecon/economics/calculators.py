@@ -53,8 +53,8 @@ class Output:
 class Calculator:
     """A function with its form.
 
-    even: id of the output that is the break-even.  says: the answer in one sentence, from inputs,
-    results and a function that prints one output.
+    key, even: ids of the outputs that are the answer and the break-even.  says: the answer in one
+    sentence, from inputs, results and a function that prints one output.
     """
 
     id: str
@@ -62,6 +62,7 @@ class Calculator:
     about: str
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
+    key: str
     even: str
     compute: Callable[..., Any]
     says: Callable[[Mapping[str, float], Any, Callable[[str], str]], str]
@@ -69,9 +70,7 @@ class Calculator:
 
 def span(field: Input) -> str:
     """The range of a field in words: "above 0 to 1"."""
-    low, high = (
-        f"{int(x):,}" if x == math.floor(x) else f"{x:g}" for x in (field.low, field.high)
-    )
+    low, high = (f"{int(x):,}" if x == math.floor(x) else f"{x:g}" for x in (field.low, field.high))
     words = f"{'above' if field.above else 'from'} {low} to {high}"
     return f"{words}, without a fraction" if field.whole else words
 
@@ -313,7 +312,7 @@ SLA_INPUTS = (
     _money("down", "Hours of outage in the month", "h", "sla.mttr"),
     _money("outages", "Outages in the month", "outages", "calc.outages"),
     Input("hours", "Hours of the month", "h", 0, 744, "unit.month-hours", above=True),
-    _money("fee", "Fee of the month", "¤", "sla.fee"),
+    _money("fee", "Fee of the month", "¤/month", "sla.fee"),
     *_tier(1),
     *_tier(2),
     *_tier(3),
@@ -691,7 +690,7 @@ ALL = (
             Output("break_even_volume", "Break-even volume", "krequest/month", "number", "none"),
             Output("break_even_utilisation", "Break-even utilisation", "", "share", "none"),
         ),
-        "break_even_volume", unit_economics, _unit_says,
+        "result", "break_even_volume", unit_economics, _unit_says,
     ),
     Calculator(
         "build-vs-buy", "Build or buy",
@@ -706,7 +705,7 @@ ALL = (
             Output("break_even_price", "Break-even price of the vendor", "¤/krequest", "money",
                    "none"),
         ),
-        "break_even_volume", build_vs_buy, _build_says,
+        "saved", "break_even_volume", build_vs_buy, _build_says,
     ),
     Calculator(
         "sla-penalty", "Service-level penalty",
@@ -722,7 +721,7 @@ ALL = (
             Output("covered", "Share of the loss that is covered", "", "share", "no loss"),
             Output("beyond", "Outage above which no credit covers it", "h", "number", "none"),
         ),
-        "beyond", sla_penalty, _sla_says,
+        "gap", "beyond", sla_penalty, _sla_says,
     ),
     Calculator(
         "distillation-payback", "Distillation pay-back",
@@ -736,7 +735,7 @@ ALL = (
             Output("total", "Over all months", "¤", "money"),
             Output("break_even_traffic", "Break-even traffic", "krequest/month", "number", "none"),
         ),
-        "break_even_traffic", distillation_payback, _distil_says,
+        "payback", "break_even_traffic", distillation_payback, _distil_says,
     ),
     Calculator(
         "label-exchange", "Label exchange rate",
@@ -746,12 +745,12 @@ ALL = (
             Output("worth", "Labels that would be as good", "labels", "number"),
             Output("replaced", "Labels replaced, after transfer", "labels", "number"),
             Output("examples", "Synthetic examples for one label", "examples", "number", "none"),
-            Output("cost", "Their cost", "¤", "money", "none"),
+            Output("cost", "Examples for one label cost", "¤", "money", "none"),
             Output("break_even_price", "Break-even price of a thousand examples", "¤", "money",
                    "none"),
             Output("break_even_labels", "Labels until the generator is repaid", "labels", "number"),
         ),
-        "break_even_price", label_exchange, _label_says,
+        "cost", "break_even_price", label_exchange, _label_says,
     ),
     Calculator(
         "pivot-j-curve", "J-curve of a pivot",
@@ -764,9 +763,14 @@ ALL = (
             Output("npv", "Net present value", "¤", "money"),
             Output("break_even_saving", "Break-even saving a month", "¤/month", "money", "none"),
         ),
-        "break_even_saving", pivot_j_curve, _pivot_says,
+        "npv", "break_even_saving", pivot_j_curve, _pivot_says,
     ),
 )  # fmt: skip
+
+
+def output(one: Calculator, name: str) -> Output:
+    """Its output of that id."""
+    return next(o for o in one.outputs if o.id == name)
 
 
 def find(name: str) -> Calculator:

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
+from synthecon.economics import calculators
 from synthecon.economics.model import Model
 from synthecon.strategy import facts, memo, pages, printable
+from synthecon.strategy import facts, facts_calculators, memo, pages
+from synthecon.strategy.facts import Fact
 from synthecon.strategy.pages import Filler
 from synthecon.strategy.printable import Fact
 
@@ -49,6 +52,7 @@ def html(model: Model, found: Mapping[str, Fact]) -> tuple[bytes, tuple[str, ...
         _section("Cost of both ways", _costs(f)),
         _section("What the result rests on", _evidence(f)),
         _section("Risks beside the plan", _risks(f), "wide"),
+        _section("Calculators", _calculators(f), "wide"),
     ]
     numbers = _section("Every number", _numbers(f, model), "wide")
     title = escape(f"{found['company.name'].text}: the pivot in numbers")
@@ -346,6 +350,26 @@ def _risks(f: Filler) -> str:
         "{risk.brought.loss}, {risk.brought.left} with every control."
     )
     return _table(head, rows, "Risks", stack=True) + f'<p class="small">{escape(told)}</p>\n'
+
+
+def _calculators(f: Filler) -> str:
+    """Each short sum at the company's base values, and where its answer turns."""
+    rows = []
+    for one in calculators.ALL:
+        name = f"{facts_calculators.PREFIX}.{one.id}"
+        if f"{name}.answer" not in f.facts:
+            continue
+        answer, even = facts_calculators.outputs(one)
+        rows.append((one.title, answer.label, f.text(f"{name}.answer"), even.label,
+                     f.text(f"{name}.even")))  # fmt: skip
+    if not rows:
+        return ""
+    head = ("Calculator", "What it says", "Base values", "Where it turns", "Break-even")
+    told = (
+        "Short sums, one at a time: no ranges, and none of them is part of the rule above. "
+        "python -m synthecon calculate NAME shows the fields of one."
+    )
+    return _table(head, rows, "Calculators", 5, stack=True) + f'<p class="small">{told}</p>\n'
 
 
 def _evidence(f: Filler) -> str:

@@ -15,6 +15,163 @@ from synthecon.economics import uncertain
 from synthecon.economics.model import Model
 from synthecon.strategy import choices, facts_decision, facts_money
 from synthecon.strategy.printable import NEEDED, Collector, Fact, exact, in_unit
+from synthecon.economics import compare, explore, ledger, outcome, tco, uncertain
+from synthecon.economics import model as models
+from synthecon.economics.model import Model, ancestors
+from synthecon.strategy import facts_calculators, risk
+from synthecon.strategy import value as worth
+
+NEEDED = {"board.min-probability": "share", "board.cash-limit": "money", "board.review": "months"}
+"""Ledger rows with which a board says what it demands: all fixed."""
+GATES = ("time.student", "time.cutover", "time.fade", "time.licence-end")
+"""Ledger rows that set the dates of the gates, where the case has them."""
+WAYS = {"quo": "status-quo", "pipe": "pipeline"}
+WAY_NAMES = {"quo": "status quo", "pipe": "pipeline"}
+KINDS = {
+    "measured": "measured",
+    "invoice": "own books",
+    "public": "sourced",
+    "transfer": "transferred",
+    "illustrative": "illustrative",
+}
+"""Kinds of evidence here, and what `compare` calls them."""
+VALUE_RULES = ("probability", "expected")
+PIVOT, QUO = "pivot", "status quo"
+TAIL = 0.05  # share of the scenarios beyond a printed low or high
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip
+YEAR, QUARTER = 12, 3
+SMALL = 4096  # scenarios for what is searched for, or varied many times
+CASH = ("items.csv", "ledger.csv")
+"""Evidence of a number that rests on the whole cash model."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One printable number, or word.
+
+    value: in `unit`, the exact one; a text where the fact is a word, a name or a month "2026-11";
+    None where there is no such number.  text: how it is printed, everywhere.  low, high: fifth and
+    95th percentile over the scenarios, where they are known.  evidence: ids of ledger rows, items,
+    measurements of records; "items.csv" and "ledger.csv" mean every one that the cash model uses.
+    """
+
+    id: str
+    title: str
+    value: float | str | None
+    unit: str
+    text: str
+    low: float | None = None
+    high: float | None = None
+    evidence: tuple[str, ...] = ()
+
+
+# -- How numbers look -----------------------------------------------------------------------------
+
+
+def money(amount: float, currency: str) -> str:
+    """Three digits at most where thousands count: "224 k USD", "1.25 M USD", "−8.4 k USD"."""
+    size, sign = abs(amount), "−" if amount < 0 else ""
+    for limit, text in (
+        (999.5, f"{size:,.0f}"),
+        (9_950, f"{size / 1e3:.1f} k"),
+        (999_500, f"{size / 1e3:.0f} k"),
+        (9_995_000, f"{size / 1e6:.2f} M"),
+        (math.inf, f"{size / 1e6:,.1f} M"),
+    ):
+        if size < limit:
+            return f"{sign if text.strip('0.') else ''}{text} {currency}"
+    raise ValueError(f"an amount must be finite, got {amount}")
+
+
+def share(x: float, digits: int = 0) -> str:
+    """ "76 %"; a true minus."""
+    text = f"{abs(100 * x):.{digits}f}"
+    return f"{'−' if x < 0 and text.strip('0.') else ''}{text} %"
+
+
+def month_name(month: str) -> str:
+    """ "2026-11" as "November 2026"."""
+    return f"{MONTHS[int(month[5:7]) - 1]} {month[:4]}"
+
+
+def later(month: str, months: float) -> str:
+    """The month so many months after one, "2026-11"; a part of a month counts as a whole one."""
+    count = int(month[:4]) * YEAR + int(month[5:7]) - 1 + math.ceil(months - 1e-9)
+    return f"{count // YEAR:04d}-{count % YEAR + 1:02d}"
+
+
+def in_unit(x: float, row: ledger.Row) -> str:
+    """A value of a ledger row with its unit: "23 %", "121 labels", "6.9 k USD/month"."""
+    if row.currency:
+        return money(x, row.unit)
+    if explore.is_percent(row):
+        # A ratio is a share for the units; nobody reads 269 % as "2.7 times".
+        ratio = row.unit == "share" and row.high > 1.5
+        per = f" {explore.unit(row)}" if explore.unit(row) else ""
+        return f"{x:,.3g} times" if ratio else share(x, int(0 < abs(x) < 0.095)) + per
+    return f"{f'{x:,.0f}' if abs(x) >= 100 else f'{x:.3g}'} {row.unit}".replace("-", "−", x < 0)
+
+
+def together(texts: Sequence[str]) -> str:
+    """ "20, 50, 80 %": what all end in is said once."""
+    unit = texts[-1].rpartition(" ")[2]
+    if len(texts) > 1 and all(text.endswith(f" {unit}") for text in texts):
+        texts = [text.removesuffix(f" {unit}") for text in texts[:-1]] + [texts[-1]]
+    return ", ".join(texts)
+
+
+# -- Collecting -----------------------------------------------------------------------------------
+
+
+class _Book:
+    """Facts being collected; the helpers know how each kind is printed."""
+
+    def __init__(self, model: Model) -> None:
+        self.found: dict[str, Fact] = {}
+        self.model, self.currency = model, model.currency
+
+    def put(
+        self, key: str, title: str, value: float | str | None, unit: str, text: str,
+        evidence: Iterable[str] = CASH, spread: Sequence[float] = (None, None),
+    ) -> None:  # fmt: skip
+        if key in self.found:
+            raise ValueError(f"the fact {key} is collected twice")
+        low, high = spread
+        if isinstance(value, float | np.floating | int):
+            value = float(value)
+        names = tuple(dict.fromkeys(evidence))
+        self.found[key] = Fact(key, title, value, unit, text, low, high, names)
+
+    def money(self, key: str, title: str, amount: float, evidence: Iterable[str] = CASH,
+              spread: Sequence[float] = (None, None)) -> None:  # fmt: skip
+        text = money(float(amount), self.currency)
+        self.put(key, title, amount, self.currency, text, evidence, spread)
+
+    def share(self, key: str, title: str, x: float, evidence: Iterable[str] = CASH,
+              digits: int = 0) -> None:  # fmt: skip
+        self.put(key, title, x, "share", share(float(x), digits), evidence)
+
+    def chance(self, key: str, title: str, x: float, evidence: Iterable[str] = CASH) -> None:
+        """A share of the scenarios: none and all of them prove no certainty."""
+        text = "below 1 %" if x < 0.005 else "above 99 %" if x > 0.995 else share(x)
+        self.put(key, title, x, "share", text, evidence)
+
+    def month(self, key: str, title: str, x: float, evidence: Iterable[str] = CASH,
+              spread: Sequence[float] = (None, None)) -> None:  # fmt: skip
+        """A time in months from the decision; infinite: it never comes within the horizon."""
+        never = not math.isfinite(x)
+        horizon = f"not in {self.model.months} months"
+        text = horizon if never else f"month {math.ceil(x - 1e-9):.0f}"
+        self.put(key, title, None if never else x, "months", text, evidence, spread)
+
+    def word(self, key: str, title: str, text: str, evidence: Iterable[str] = ()) -> None:
+        self.put(key, title, text, "", text, evidence)
+
+    def date(self, key: str, title: str, month: str, evidence: Iterable[str]) -> None:
+        self.put(key, title, month, "month", month_name(month), evidence)
 
 
 def collect(model: Model, scenarios: int = 16384, seed: int = 1) -> dict[str, Fact]:
@@ -50,6 +207,19 @@ def collect(model: Model, scenarios: int = 16384, seed: int = 1) -> dict[str, Fa
     facts_decision.gates(book, base, drawn)
     facts_decision.data_sets(book)
     facts_decision.conditions(book, base, drawn)
+    _case(book, scenarios, seed)
+    _returns(book, base, drawn)
+    _costs(book, base)
+    _accounts(book, base, drawn)
+    _sensitivities(book)
+    _evidence(book, seed)
+    _risks(book, drawn)
+    _effects(book, base)
+    _curve(book, base, drawn)
+    _verdict(book)
+    _gates(book, base, drawn)
+    _conditions(book, base, drawn)
+    facts_calculators.add(book, money)
     return book.found
 
 
