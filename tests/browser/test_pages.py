@@ -15,6 +15,7 @@ PAGES = {
     "landing": "book/index.html",
     "syllabus": "book/syllabus.html",
     "labs": "book/labs.html",
+    "calculators": "book/vault/calculators.html",
     "lesson": "book/lesson-1-physics/index.html",
     "vault": "book/vault/index.html",
     "architecture": "book/vault/architecture.html",
