@@ -17,8 +17,7 @@ from synthecon import Problem, paths
 Options = argparse.Namespace
 # commands that read their own arguments
 PASSED_ON = ("lab", "labs", "ledger", "model", "trace", "board", "bench", "mutate")
-PASSED_ON += ("diagnose", "playbooks")
-PASSED_ON = ("lab", "labs", "ledger", "model", "trace", "board", "bench", "mutate", "calculate")
+PASSED_ON += ("calculate", "diagnose", "playbooks")
 
 
 def run(options: Options) -> int:

@@ -11,9 +11,7 @@ from html import escape
 
 from synthecon.economics import calculators
 from synthecon.economics.model import Model
-from synthecon.strategy import facts, memo, pages, printable
-from synthecon.strategy import facts, facts_calculators, memo, pages
-from synthecon.strategy.facts import Fact
+from synthecon.strategy import facts, facts_calculators, memo, pages, printable
 from synthecon.strategy.pages import Filler
 from synthecon.strategy.printable import Fact
 

@@ -5,32 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Protocol
-
 from synthecon import Problem
 from synthecon.economics import calculators, calculators_case
 from synthecon.economics import calculators_view as view
 from synthecon.economics.calculators import Calculator, Output
-from synthecon.economics.model import Model
+from synthecon.strategy.printable import Collector, money
 
 PREFIX = "calculator"
 
 
-class Book(Protocol):
-    """What facts are put into."""
-
-    model: Model
-
-    def put(self, key: str, title: str, value: float | None, unit: str, text: str,
-            evidence: Iterable[str]) -> None: ...  # fmt: skip
-
-
-def add(book: Book, money: Callable[[float, str], str]) -> None:
-    """The answer and the break-even of each calculator, with what its fields rest on.
-
-    money: how an amount is printed in the documents.
-    """
+def add(book: Collector) -> None:
+    """The answer and the break-even of each calculator, with what its fields rest on."""
     for one in calculators.ALL:
         try:
             found = calculators_case.at_base(book.model, one)
