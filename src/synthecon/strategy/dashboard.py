@@ -11,7 +11,7 @@ from html import escape
 
 from synthecon.economics import calculators
 from synthecon.economics.model import Model
-from synthecon.strategy import facts, facts_calculators, memo, pages, printable
+from synthecon.strategy import choices, facts, facts_calculators, memo, pages, printable
 from synthecon.strategy.pages import Filler
 from synthecon.strategy.printable import Fact
 
@@ -24,9 +24,19 @@ EVIDENCE = {
 }
 CATEGORIES = {"opex": "Bought", "people": "People", "capex": "Equipment"}
 RULES = {
-    "probability": ("Chance that it pays", "probability.pays", "at least", "board.min-probability"),
-    "expected": ("Expected net present value", "npv.mean", "above zero", ""),
-    "cash": ("Cash tied up, at worst", "peak-cash.p95", "at most", "board.cash-limit"),
+    "probability": (
+        "Chance that it pays, with new risks",
+        "probability.pays",
+        "at least",
+        "board.min-probability",
+    ),
+    "expected": ("Expected value, with new risks", "npv.careful", "above zero", ""),
+    "cash": (
+        "Cash tied up before tax, {method.most} scenarios",
+        "need.p95",
+        "at most",
+        "board.cash-limit",
+    ),
 }
 SVG = (420.0, 230.0)  # width and height of the curve, its units
 
@@ -43,6 +53,7 @@ def html(model: Model, found: Mapping[str, Fact]) -> tuple[bytes, tuple[str, ...
         _head(f, pivot),
         _tiles(f),
         _section("Does it meet the board’s rule?", _rules(f), "wide"),
+        _section("What there is to choose from", _options(f), "wide"),
         _section("Cumulated cash", _curve(f)),
         _section("What decides it", _tornado(f)),
         _section("What the accounts show", _accounts(f)),
@@ -98,11 +109,11 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], label: str, words
 
 
 def _head(f: Filler, pivot: bool) -> str:
-    asked = "Release up to {ask.amount} in {ask.date}, in steps, for the synthetic-data pipeline."
+    asked = "Release up to {ask.amount} in {ask.date}, in steps, for {option.name}."
     if not pivot:
         asked = (
-            "Decline the synthetic-data pipeline in {ask.date}, release {ask.amount}, look again "
-            "in {review.date}."
+            "Decline the pipeline in {ask.date}, the better option ({option.name}) too; release "
+            "{ask.amount}, look again in {review.date}."
         )
     asked = f.fill(asked)
     method = f.fill(
@@ -122,10 +133,10 @@ def _head(f: Filler, pivot: bool) -> str:
 def _tiles(f: Filler) -> str:
     tiles = (
         ("npv.base", "Net present value, base case", "{npv.p5} to {npv.p95}"),
-        ("probability.pays", "Chance that it pays", "expected value {npv.mean}"),
+        ("probability.pays", "Chance that it pays, new risks counted", "expected {npv.careful}"),
         ("payback.month", "Payback, base case", "early {payback.p5}, late {payback.p95}"),
-        ("peak-cash", "Peak cash, base case", "{peak-cash.p95} if it goes badly"),
-        ("irr", "Internal rate of return", "discount rate {method.rate}"),
+        ("need.base", "Cash tied up, before tax", "{need.p95} in {method.most} scenarios"),
+        ("irr", "Internal rate of return, base case", "discount rate {method.rate}"),
     )
     rows = "".join(
         f'<li><span class="label">{label}</span> <strong>{escape(f.text(key))}</strong> '
@@ -139,8 +150,24 @@ def _rules(f: Filler) -> str:
     rows = []
     for key, (name, number, how, limit) in RULES.items():
         demanded = f"{how} {f.text(limit)}" if limit else how
-        rows.append((name, f.text(number), demanded, f.text(f"test.{key}")))
-    return _table(("Rule", "Is", "Demanded", "Verdict"), rows, "The board's rule")
+        rows.append((f.fill(name), f.text(number), demanded, f.text(f"test.{key}")))
+    told = ["Not in the rule: with the opportunity cost of both ways the chance is "
+            "{stress.opportunity.pays}"]  # fmt: skip
+    if "stress.adoption.pays" in f.facts:
+        told.append("; with teams as slow as in their last practice, {stress.adoption.pays}")
+    note = f'<p class="small">{escape(f.fill("".join(told)))}.</p>\n'
+    return _table(("Rule", "Is", "Demanded", "Verdict"), rows, "The board's rule") + note
+
+
+def _options(f: Filler) -> str:
+    rows = [("Stay as we are", "the yardstick", "–", "none", "–")]
+    for key, name in choices.TITLES.items():
+        if f"option.{key}.npv" in f.facts:
+            at = (f.text(f"option.{key}.{k}") for k in ("npv", "pays", "need", "rule"))
+            rows.append((name.capitalize(), *at))
+    head = ("Option", "NPV, base case", "Chance, with new risks", "Tied up before tax", "Rule")
+    told = f"The rest of this page is about {f.text('option.name')}."
+    return _table(head, rows, "Options", stack=True) + f"<p>{escape(told)}</p>\n"
 
 
 def _curve(f: Filler) -> str:
@@ -235,7 +262,7 @@ def _tornado(f: Filler) -> str:
             f'<span class="ends"><span class="at-low">at its low '
             f"{escape(f.text(f'{key}.low'))}</span> "
             f'<span class="at-high">at its high {escape(f.text(f"{key}.high"))}</span> '
-            f"<span>zero at <b>{escape(f.text(f'{key}.break-even'))}</b></span></span></li>\n"
+            f"<span>zero at <b>{escape(f.text(f'{key}.zero'))}</b></span></span></li>\n"
         )
     told = escape(f.fill("Net present value, one assumption at a time; the bars meet at the base "
                          "case, {npv.base}. The thin line is zero."))  # fmt: skip
@@ -258,9 +285,8 @@ def _costs(f: Filler) -> str:
             f'<span class="small">{escape(told)}</span></li>\n'
         )
     note = f.fill("Over {horizon.years}, before tax, not discounted.")
-    if "opportunity.quo" in f.facts and f.value("opportunity.quo"):
-        note += f.fill(" Staying also has an opportunity cost, put at {opportunity.quo}: no cash, "
-                       "and in no other number.")  # fmt: skip
+    note += f.fill(" Opportunity cost, no cash and in none of these: {opportunity.quo} if we stay, "
+                   "{opportunity.pipe} if we pivot.")  # fmt: skip
     key = "".join(f'<span class="{k}">{n}</span> ' for k, n in CATEGORIES.items())
     return (
         f'<ul class="bars">\n{"".join(rows)}</ul>\n<p class="key">{key}</p>\n'
@@ -286,11 +312,14 @@ def _accounts(f: Filler) -> str:
     table = _table(
         ("By year", "First year", "Second year", "Third year"), rows, "The accounts by year"
     )
+    day = f.fill("Free cash flow of the day of the decision, before the first year: "
+                 "{fcf.delta.year-0}.")  # fmt: skip
+    table += f'<p class="small">{escape(day)}</p>\n'
     if "ev.dcf.base" not in f.facts:
         return table
     told = f.fill("Enterprise value that the pivot adds: {ev.dcf.base} by discounted cash "
                   "({ev.dcf.low} to {ev.dcf.high}), of which {ev.tail-share} lies after the "
-                  "{horizon.years}; {ev.multiple.base} by {ev.times.base} recurring EBITDA "
+                  "{horizon.years}; {ev.multiple.base} by cash and {ev.times.base} recurring EBITDA "
                   "({ev.multiple.low} to {ev.multiple.high}). Neither decides: nothing is "
                   "capitalised, nothing that happens once is multiplied, and a multiple is "
                   "somebody else’s price.")  # fmt: skip
@@ -307,29 +336,34 @@ def _gates(f: Filler, pivot: bool) -> str:
             name = "What only the pipeline costs, against plan"
             rows.append((name, f.text("cost.new"), f.text("condition.cost")))
         if f.text("test.cash") == "fails":
-            name = "Cash tied up, if it goes badly"
-            rows.append((name, f.text("peak-cash.p95"), f.text("board.cash-limit")))
+            name = f.fill("Cash tied up before tax, {method.most} scenarios")
+            rows.append((name, f.text("need.p95"), f.text("board.cash-limit")))
         table = _table(("Condition", "Today", "It turns at"), rows, "Conditions")
         return table + f"<p>{escape(f.fill('The board looks again in {review.date}.'))}</p>\n"
     gates = {
-        "pilot": ("Pilot", "the student errs no more than the teacher, in every group"),
+        "pilot": (
+            "Pilot",
+            "no group of images loses more than {gate.pilot.loss}"
+            if "gate.pilot.loss" in f.facts
+            else "errors are within what the board allows",
+        ),
         "cutover": ("Cut-over", "both served side by side; the monitor saw a planted shift"),
         "off": ("Old way off", "the bill shows the saving"),
     }
     rows = [
-        (name, f.text(f"gate.{key}.date"), passed, f.text(f"gate.{key}.cash"))
+        (name, f.text(f"gate.{key}.date"), f.fill(passed), f.text(f"gate.{key}.cash"))
         for key, (name, passed) in gates.items()
         if f"gate.{key}.date" in f.facts
     ]
     stop = "Stop at {ask.amount} of cash, or if the old way runs after {gate.latest.date}"
-    if f.facts["sensitivity.1.break-even"].value is not None:
-        stop += (
-            ", or if the pilot shows no more than {sensitivity.1.break-even} ({sensitivity.1.name})"
-        )
-    stop += "; if a membership attack beats guessing; if the teacher’s licence forbids training."
+    if f.facts["gate.pilot.least"].value is not None:
+        stop += ", or if the pilot shows less than {gate.pilot.least} of the planned saving"
+    stop += "; if an attack names members of what is released; if a licence forbids training."
     if not rows:
         return ""
-    table = _table(("Gate", "Date", "Passed if", "Tied up at most"), rows, "Gates", 3, stack=True)
+    table = _table(
+        ("Gate", "Date", "Passed if", "Tied up, before tax"), rows, "Gates", 3, stack=True
+    )
     return f"{table}<p><b>Kill criteria.</b> {escape(f.fill(stop))}</p>\n"
 
 
@@ -342,10 +376,10 @@ def _risks(f: Filler) -> str:
          f.text(f"risk.{n}.impact"), f.text(f"risk.{n}.loss"), f.text(f"risk.{n}.left"))
         for n in names
     ]  # fmt: skip
-    head = ("Risk", "Events", "Mean cost of one", "Loss a year", "With controls")
+    head = ("Risk", "Events", "Mean cost of one", "Loss a year", "Controls in the plan")
     told = f.fill(
-        "Expected loss a year, before tax, in no cash flow above. What only the pipeline brings: "
-        "{risk.brought.loss}, {risk.brought.left} with every control."
+        "Expected loss a year, before tax. What only the pipeline brings, {risk.brought.left} with "
+        "the controls in the plan, is in the chance above: {risk.burden} in present value."
     )
     return _table(head, rows, "Risks", stack=True) + f'<p class="small">{escape(told)}</p>\n'
 
