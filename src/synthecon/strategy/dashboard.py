@@ -319,8 +319,8 @@ def _accounts(f: Filler) -> str:
         return table
     told = f.fill("Enterprise value that the pivot adds: {ev.dcf.base} by discounted cash "
                   "({ev.dcf.low} to {ev.dcf.high}), of which {ev.tail-share} lies after the "
-                  "{horizon.years}; {ev.multiple.base} by cash and {ev.times.base} recurring EBITDA "
-                  "({ev.multiple.low} to {ev.multiple.high}). Neither decides: nothing is "
+                  "{horizon.years}; {ev.multiple.base} by {ev.times.base} recurring EBITDA and the "
+                  "cash ({ev.multiple.low} to {ev.multiple.high}). Neither decides: nothing is "
                   "capitalised, nothing that happens once is multiplied, and a multiple is "
                   "somebody else’s price.")  # fmt: skip
     return f"{table}<p>{escape(told)}</p>\n"
