@@ -8,6 +8,7 @@ warnings are errors in the build.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
+SILENT = '<summary><span class="toctree-toggle"'
 LOG = logging.getLogger(__name__)
 STATES = {diagnose.APPLIES: "open", diagnose.NOT: "quiet", diagnose.OPEN: "quiet"}
 
@@ -332,8 +334,20 @@ class Leaks(_Directive):
         return cells
 
 
+def name_toggles(app: Sphinx, error: Exception | None) -> None:
+    """The sidebar's button that opens a page's own pages has a picture and no name: give it one,
+    for those who hear the page."""
+    if error is None and app.builder.format == "html":
+        for file in Path(app.outdir).rglob("*.html"):
+            text = file.read_text(encoding="utf-8")
+            if SILENT in text:
+                named = SILENT.replace("<summary>", '<summary aria-label="Show pages below">')
+                file.write_text(text.replace(SILENT, named), encoding="utf-8")
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("playbook", OnePlaybook)
     app.add_directive("playbooks", AllPlaybooks)
     app.add_directive("leaks", Leaks)
+    app.connect("build-finished", name_toggles)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

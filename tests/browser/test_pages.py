@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from synthecon import notebooks
+from synthecon.vault import playbooks
 
 PAGES = {
     "landing": "book/index.html",
@@ -19,6 +21,10 @@ PAGES = {
     "lesson": "book/lesson-1-physics/index.html",
     "vault": "book/vault/index.html",
     "architecture": "book/vault/architecture.html",
+    "claims": "book/claims.html",
+    "diagnosis": "book/vault/diagnosis.html",
+    "playbooks": "book/vault/playbooks/index.html",
+    "playbook": "book/vault/playbooks/executive-narrative.html",
     "records": "book/appendix/records.html",
     "glossary": "book/appendix/glossary.html",
     "bibliography": "book/appendix/bibliography.html",
@@ -105,3 +111,15 @@ def test_mathematics_is_typeset(opened: Opened):
 @pytest.mark.parametrize("opened", [PAGES["search"]], indirect=True)
 def test_the_search_finds_a_word(opened: Opened):
     opened.page.wait_for_selector("ul.search li a")
+
+
+def test_every_playbook_prints_on_one_page(browser: Browser, url: str):
+    context = browser.new_context()
+    page = context.new_page()
+    counts = {}
+    for name in ("index", *(p.id for p in playbooks.load().playbooks)):
+        page.goto(f"{url}/{playbooks.PAGES}/{name}.html", wait_until="load")
+        edges = dict.fromkeys(("top", "right", "bottom", "left"), "11mm")
+        counts[name] = len(re.findall(rb"/Type */Page\b", page.pdf(format="A4", margin=edges)))
+    context.close()
+    assert set(counts.values()) == {1}, counts

@@ -31,6 +31,8 @@ def test_without_items_the_audit_alone_is_made(folder):
     lines = list(company.run(folder))
     assert "no items.csv" in lines[-1]
     assert (paths.out() / "company" / "my-company" / "audit.md").is_file()
+    text = (paths.out() / "company" / "my-company" / "diagnosis.md").read_text("utf-8")
+    assert text.startswith("# Diagnosis: Tannhof Optik") and "Not a leak" in text
 
 
 def test_every_notebook_about_a_company_runs_on_the_folder(folder, monkeypatch):
