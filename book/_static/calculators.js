@@ -71,12 +71,9 @@
       });
       form.querySelector("select").addEventListener("change", () => fill(form));
       form.hidden = false;
-      let next = form.nextElementSibling;
-      while (next && !next.matches("details")) {
-        next.hidden = true;
-        next = next.nextElementSibling;
-      }
-      if (next) next.open = false;
+      const section = form.parentElement;
+      section.querySelector(".calc-still").hidden = true; // the form says it now
+      section.querySelector("details").open = false;
     }
     button.hidden = true;
     status.textContent = "Python runs in this page: change a number, and the answer follows.";

@@ -183,7 +183,8 @@ def table(one: Calculator, found: list[Company]) -> str:
     )
     body = "\n".join(rows)
     return (
-        f"{says}<details open><summary>{escape(one.title)}: both companies’ values</summary>\n"
+        f'<div class="calc-still">{says}</div><details open>'
+        f"<summary>{escape(one.title)}: both companies’ values</summary>\n"
         f'<div class="calc-scroll" role="region" tabindex="0" aria-label="{escape(one.title)}, '
         f'values"><table class="calc"><thead><tr><th scope="col">Field</th>{heads}</tr></thead>\n'
         f"<tbody>{body}</tbody></table></div></details>\n"

@@ -105,6 +105,7 @@ def test_the_page_computes_what_cpython_computes(one, started):
 def test_the_form_follows_what_is_typed(one, started):
     form = started.locator(f"form[data-calculator={one.id}]")
     first, second = book_calculators.companies()
+    assert started.locator(f"#{one.id} .calc-still").is_hidden()  # nothing is said twice
     form.locator("select").select_option(second.folder)
     values = dict(second.answers[one.id].values)
     field = next(f for f in one.inputs if f.unit.startswith("¤") and values[f.id] > 0)

@@ -13,7 +13,7 @@ from typing import Any
 from synthecon.economics.calculators import Calculator, Input, Output, span
 
 WIDE, TALL = 420.0, 190.0  # of the chart, in its own units
-LEFT, RIGHT, TOP, BOTTOM = 8.0, 96.0, 14.0, 26.0
+LEFT, RIGHT, TOP, BOTTOM = 8.0, 112.0, 14.0, 26.0
 
 
 def unit(text: str, currency: str) -> str:
@@ -136,7 +136,6 @@ def chart(curve: Sequence[float], currency: str) -> str:
         f'aria-label="{told}">'
         f'<line class="zero" x1="{LEFT}" x2="{WIDE - RIGHT:.1f}" y1="{zero:.1f}" y2="{zero:.1f}"/>'
         f'<polyline class="line" points="{points}"/>'
-        f'<text x="{end_x + 6:.1f}" y="{end_y + 4:.1f}">{number(curve[last])}</text>'
-        f'<text x="{end_x + 6:.1f}" y="{end_y + 17:.1f}">{currency}</text>'
+        f'<text x="{end_x + 6:.1f}" y="{end_y + 4:.1f}">{number(curve[last])} {currency}</text>'
         f"{ticks}</svg>"
     )
