@@ -261,6 +261,7 @@ def help_text() -> str:
         "When bills and payroll are in, `python -m synthecon ledger this/folder --update` writes",
         "the rows of `ledger.csv` that come from your books (invoice) or from a record (measured),",
         "and checks all of it. Rows of people's numbers are never touched.",
+        "`python -m synthecon diagnose this/folder`: where the margin leaks, and what is missing.",
         "",
         "The ledger starts in USD. In another currency, write yours into `currency` and `unit` of",
         "every row with money, and your own numbers. A price read in dollars may stay: add",

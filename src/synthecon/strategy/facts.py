@@ -85,6 +85,8 @@ def fingerprint(fact: Fact, model: Model) -> str:
             lines += [repr(known[key]) for key in sorted(model.used)]
         elif name in known:
             lines.append(repr(known[name]))
+        elif (file := model.folder / name).is_file():
+            lines.append(hashlib.sha256(file.read_bytes()).hexdigest())
         else:
             lines.append(name)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
