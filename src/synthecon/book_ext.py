@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,12 @@ def number(value: float, form: str, unit: str = "") -> str:
     text = POWER.sub(lambda m: f" × 10{str(int(m[1])).translate(RAISED)}", format(value, form))
     text = text.replace("-", "−").replace(" ", "\N{NO-BREAK SPACE}")
     return text + ("" if not unit else unit if unit in ("%", "×") else f"\N{NO-BREAK SPACE}{unit}")
+
+
+def in_thousands(m: records.Measurement) -> records.Measurement:
+    """The same measurement in thousands of its unit."""
+    low, high = (None if x is None else x / 1000 for x in (m.low, m.high))
+    return replace(m, value=m.value / 1000, low=low, high=high, unit=f"thousand {m.unit}")
 
 
 def with_interval(m: records.Measurement, form: str) -> str:
@@ -124,7 +130,9 @@ def watch(env: BuildEnvironment) -> Records:
 
 
 class RecordRole(SphinxRole):
-    """{record}`ID FORMAT [unit] [ci]` for a measurement, {record}`ID verdict` for a claim."""
+    """{record}`ID FORMAT [unit] [ci] [k]` for a measurement, {record}`ID verdict` for a claim.
+
+    unit: with its unit; ci: with unit and interval; k: in thousands."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         try:
@@ -140,8 +148,10 @@ class RecordRole(SphinxRole):
                 raise ValueError("a claim is printed by 'verdict' alone")
             classes = verdict_classes(item.verdict)
             return link(self.env, full_id, item.verdict, f"{full_id}: {item.why}", *classes)
-        if not form or set(options) - {"ci", "unit"}:
-            raise ValueError("a measurement needs a format such as '.1f', then 'unit' or 'ci'")
+        if not form or set(options) - {"ci", "unit", "k"}:
+            raise ValueError("a measurement needs a format such as '.1f', then 'unit' or 'ci', 'k'")
+        if "k" in options:
+            item = in_thousands(item)
         text = (
             with_interval(item, form)
             if "ci" in options
@@ -327,6 +337,23 @@ def lab(env: BuildEnvironment, name: str) -> LabFile | None:
     return LabFile(path, checks, notebook["metadata"]["synthecon"]["minutes"])
 
 
+class MinutesRole(SphinxRole):
+    """{minutes}`NOTEBOOK` or {minutes}`lab NOTEBOOK`: the minutes that it says of itself."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        kind, _, name = self.text.strip().rpartition(" ")
+        if kind == "lab":
+            found = lab(self.env, name)
+            time = found.minutes if found else None
+        else:
+            time = minutes(name)
+            self.env.note_dependency(str(notebooks.path(name)))
+        if time is None or kind not in ("", "lab"):
+            LOG.warning("minutes %r: no such file", self.text, location=self.get_location())
+            return [nodes.problematic(self.rawtext, self.text)], []
+        return [nodes.Text(f"{time}\N{NO-BREAK SPACE}minutes")], []
+
+
 def lab_link(env: BuildEnvironment, name: str, text: str) -> nodes.Node:
     """A reference to a lab's row on the page of the labs."""
     here = env.app.builder.get_relative_uri(env.docname, LABS_PAGE)
@@ -468,6 +495,7 @@ def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("record", RecordRole())
+    app.add_role("minutes", MinutesRole())
     app.add_directive("records", RecordTables)
     app.add_directive("syllabus", Syllabus)
     app.add_directive("labs", Labs)

@@ -292,6 +292,10 @@ def test_value_by_multiple_and_by_cash(values):
         tail = worth.by_dcf([0, 0, 0], at(rate)[s], steady, at(growth)[s]).tail
         assert at(ev.tail)[s] == pytest.approx(tail)
     assert ev.own_multiple * ev.recurring == pytest.approx(ev.tail * (1 + rate) ** 3)
+    assert ev.multiple_with_cash == pytest.approx(M.npv(values) + ev.by_multiple / (1 + rate) ** 3)
+    # Cash in the middle of each year instead of at its end: half a year less to wait
+    sooner = (ev.tail + ev.mid_year) / ev.tail
+    assert sooner**2 == pytest.approx(1 + rate)
     assert ev.tail_share == pytest.approx(np.abs(ev.tail) / (np.abs(ev.tail) + np.abs(ev.explicit)))
     bare = value.enterprise_value(M, values, tail=False)
     assert np.all(bare.tail == 0)
@@ -309,6 +313,18 @@ def test_the_multiple_that_two_values_agree_on():
     times = value.multiple_for(ev.recurring, ev.by_multiple)
     assert times == pytest.approx(BASE["value.multiple"])
     assert np.isnan(value.multiple_for(0.0, 1.0))
+
+
+@EACH
+def test_at_this_growth_the_cash_is_worth_the_multiple(values):
+    ev = value.enterprise_value(M, values)
+    rate = np.asarray(values["finance.wacc"])
+    found = value.growth_for(ev.recurring, ev.steady, ev.multiple, rate)
+    # An oracle that knows no closed form: the years after the plan, one by one
+    year = np.arange(1, 4000)
+    flows = np.ravel(ev.steady)[:, None] * (1 + np.ravel(found)[:, None]) ** year
+    worth_then = (flows / (1 + np.ravel(rate)[:, None]) ** year).sum(1)
+    assert worth_then == pytest.approx(np.ravel(ev.by_multiple), rel=1e-6)
 
 
 def test_a_row_for_another_question_changes_no_scenario():
@@ -353,6 +369,21 @@ def test_without_growth_the_status_quo_is_the_audit_line_by_line(name):
     assert found.other[0] == pytest.approx(audited["Tax"] + audited["Unclassified"])
     assert found.revenue[0] == pytest.approx(revenue)
     assert np.all(found.one_off == 0)
+    checked = value.against_books(real)
+    assert checked["R&D"] == pytest.approx((audited["R&D"], audited["R&D"]))
+    dropped = replace(real, items=[i for i in real.items if i.id != "both.features"])
+    with pytest.raises(Problem, match=r"R&D: .* in the audited books"):
+        value.against_books(dropped)
+
+
+def test_books_of_other_months_are_no_oracle():
+    """The whole year lies half a year back on every curve that grows."""
+    real = model.load(paths.root() / "case", check_sources=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(value, "outside", lambda m: dict.fromkeys(value.LINES, 0.0))
+        with pytest.raises(Problem, match=r"S&M: ") as told:
+            value.against_books(real)
+    assert "COGS" in str(told.value)  # every line that differs, at once
 
 
 # -- Cycle time -----------------------------------------------------------------------------------
@@ -405,6 +436,16 @@ def test_a_trough_is_beyond_the_limit_or_within(ax):
     assert min(b.get_x() for b in beyond) == pytest.approx(250)
     assert sum(b.get_height() for b in beyond) == pytest.approx(50)
     assert "beyond it in 50% of scenarios" in [t.get_text() for t in shown.texts]
+
+
+def test_a_label_of_a_range_lies_over_the_line_at_zero(ax):
+    figures_value.worths([("a", (-1e5, 1e4, 2e5), "green")], "USD", what="NPV")
+    shown = ax()
+    zero = [line for line in shown.lines if list(line.get_xdata()) == [0, 0]]
+    (label,) = shown.texts
+    assert zero[0].get_zorder() < label.get_zorder()
+    assert label.get_bbox_patch() is not None
+    assert shown.get_xlabel() == "NPV, thousand USD"
 
 
 def test_durations_end_in_their_sum(ax):

@@ -119,7 +119,10 @@ def by_year(series: Mapping[str, tuple[Sequence[float], str]], currency: str) ->
     _thousands(ax.yaxis)
 
 
-def worths(rows: Sequence[tuple[str, tuple[float, float, float], str]], currency: str) -> None:
+def worths(
+    rows: Sequence[tuple[str, tuple[float, float, float], str]], currency: str,
+    *, what: str = "added to enterprise value",
+) -> None:  # fmt: skip
     """Ranges, one a row: name, (5th, 50th, 95th percentile), colour."""
     show = scale([xs[1] for _, xs, _ in rows], currency)
     _, ax = plt.subplots(figsize=(7.6, 0.66 * len(rows) + 1.2))
@@ -127,15 +130,17 @@ def worths(rows: Sequence[tuple[str, tuple[float, float, float], str]], currency
         low, middle, high = (x / show.by for x in xs)
         name = f"{show.text(xs[1], '+')}   ({show.text(xs[0], '+')} to {show.text(xs[2], '+')})"
         plots.range_row(ax, y, (low, middle, high), name, colour)
-    ax.axvline(0, color=plots.MUTED, lw=1)
+    ax.axvline(0, color=plots.MUTED, lw=1, zorder=0)
+    for text in ax.texts:  # the line at zero ends at a label, and goes on after it
+        text.set_bbox({"facecolor": plots.CARD, "edgecolor": "none", "pad": 1.0})
     _rows(ax, [name for name, *_ in rows])
-    ax.set(xlabel=f"added to enterprise value, {show.unit}")
+    ax.set(xlabel=f"{what}, {show.unit}")
     ax.margins(x=0.24)
     _thousands(ax.xaxis)
 
 
 def troughs(depths: ArrayLike, limit: float, currency: str, *, bins: int = 50) -> None:
-    """How much cash the project ties up at worst, over scenarios, against a limit."""
+    """How much cash the project ties up at worst before tax, over scenarios, against a limit."""
     depths = np.asarray(depths, float)
     show = scale([*np.quantile(depths, [0.005, 0.995]), limit], currency)
     low, high = np.quantile(depths, [0.005, 0.995]) / show.by
@@ -156,7 +161,7 @@ def troughs(depths: ArrayLike, limit: float, currency: str, *, bins: int = 50) -
     over = float(np.mean(depths > limit))
     shown = "<1%" if 0 < over < 0.005 else ">99%" if 0.995 <= over < 1 else f"{over:.0%}"
     _headline(ax, ("within the limit", GAIN), (f"beyond it in {shown} of scenarios", LOSS))
-    ax.set(xlabel=f"cash tied up at worst, {show.unit}", ylabel="share of scenarios, %")
+    ax.set(xlabel=f"cash tied up at worst, before tax, {show.unit}", ylabel="share of scenarios, %")
     ax.margins(x=0.04)
     _thousands(ax.xaxis)
 

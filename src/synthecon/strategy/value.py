@@ -127,6 +127,35 @@ def outside(model: Model) -> dict[str, float]:
     return found
 
 
+def against_books(model: Model) -> dict[str, tuple[float, float]]:
+    """Operating cost a year by line, of the audited books and of the status quo without growth.
+
+    Both of the same months: the last ones, which the ledger's rows average too.
+
+    Raises:
+        Problem: a line that differs by a cent or more.
+    """
+    case = models.recent(model.audit.case)
+    a_year = YEAR / len(case.policy.months)
+    audited = dict.fromkeys(LINES, 0.0)
+    for line, amount in classify.totals(case.lines.table, "line").items():
+        if line != CREDITS:
+            audited[line if line in LINES else "Other"] += float(amount) * a_year
+    still = model.base(**{name: 0.0 for name in model.rows if name.startswith("growth.")})
+    still |= {name: 0.0 for name in still if name.startswith("growth.")}
+    start = years(model, still)[tco.SCENARIOS[0]]
+    parts = (start.cogs, start.research, start.sales, start.administration, start.other)
+    found = {line: (audited[line], float(part[0])) for line, part in zip(LINES, parts, strict=True)}
+    if wrong := [
+        f"{model.folder}: {line}: {books:,.2f} a year in the audited books, {ours:,.2f} in the "
+        "status quo; look for an item of items.csv that is missing or counted twice"
+        for line, (books, ours) in found.items()
+        if abs(books - ours) >= 0.01
+    ]:
+        raise Problem("\n".join(wrong))
+    return found
+
+
 def is_one_off(model: Model, item: tco.Item) -> bool:
     """Whether an operating cost will not come again: paid once, or new and over before the end.
 
@@ -297,11 +326,13 @@ class EnterpriseValue:
 
     recurring: EBITDA of the last year that the pivot adds, nothing one-off or capitalised in it.
     by_multiple: that times the multiple, at the *end* of the last year; by_multiple_now:
-    discounted to today, so that it can stand beside the rest.
+    discounted to today.  multiple_with_cash: that and the cash of the years before, which whoever
+    sells at the end has had: this one can stand beside by_dcf, which holds that cash too.
     explicit: present value of the free cash flow of the three years (the model's NPV).  steady:
     free cash flow of a year after them.  later: what those years are worth at the end of the last
     year.  tail: the same, now; 0 when switched off.  by_dcf: explicit + tail.  tail_share: of
-    |explicit| + |tail|.
+    |explicit| + |tail|.  The tail's cash comes at the ends of its years.  mid_year: what the tail
+    would be more if it came in the middle of them, as most cash does; it is in no other number.
     own_multiple: of the added EBITDA, by its own cash: later ÷ recurring.
     """
 
@@ -313,6 +344,11 @@ class EnterpriseValue:
     steady: np.ndarray
     later: np.ndarray
     tail: np.ndarray
+    mid_year: np.ndarray
+
+    @property
+    def multiple_with_cash(self) -> np.ndarray:
+        return self.explicit + self.by_multiple_now
 
     @property
     def own_multiple(self) -> np.ndarray:
@@ -351,6 +387,7 @@ def enterprise_value(model: Model, values: Values, *, tail: bool = True) -> Ente
     renewed = change.capital.sum(-1) / plan.life
     steady = (recurring - renewed) * (1 - np.asarray(plan.tax, float))
     later = steady * (1 + growth) / (rate - growth)
+    tail_now = later * discount if tail else 0.0 * later
     return EnterpriseValue(
         recurring,
         multiple,
@@ -359,13 +396,24 @@ def enterprise_value(model: Model, values: Values, *, tail: bool = True) -> Ente
         explicit,
         steady,
         later,
-        later * discount if tail else 0.0 * later,
+        tail_now,
+        tail_now * (np.sqrt(1 + rate) - 1),
     )
 
 
 def _cash(model: Model, values: Values) -> np.ndarray:
     """Free cash flow that the pivot adds, month by month: [..., 37]."""
     return tco.advantage(model.items, values, model.plan(values))
+
+
+def growth_for(recurring: Any, steady: Any, multiple: Any, rate: Any) -> np.ndarray:
+    """Growth for ever at which a year's cash after the plan is worth its EBITDA × multiple.
+
+    Solved from steady × (1 + g) ÷ (rate − g) = recurring × multiple; below the rate where steady
+    and multiple × recurring have the same sign.
+    """
+    target = np.asarray(recurring, float) * multiple
+    return (target * np.asarray(rate, float) - steady) / (target + steady)
 
 
 def multiple_for(recurring: Any, target: Any) -> np.ndarray:
