@@ -23,6 +23,8 @@ def role(text: str) -> str:
         ("gain.pool.50 +.1f ci", "+6.8\xa0points [+3.8,\xa0+9.8]"),
         ("loss .2f unit", "−0.25%"),
         ("loss .2f ci", "−0.25%"),
+        ("gain.pool.50 +.4f ci k", "+0.0068\xa0thousand points [+0.0038,\xa0+0.0098]"),
+        ("gain.pool.50 .4f k", "0.0068"),
         ("latency .1e unit", "5.3\xa0×\xa010⁻⁶\xa0s"),
         ("works verdict", "holds"),
     ],
@@ -132,6 +134,14 @@ def test_the_syllabus_links_what_exists_and_marks_the_rest(playbook):
 
 
 LABS = "```{syllabus}\n```\n\n```{labs}\n```"
+
+
+def test_a_page_prints_the_minutes_that_a_notebook_and_a_lab_say_of_themselves(playbook):
+    playbook.lab(exercises=3, minutes=25)
+    built = playbook.build(f"{{minutes}}`{NAME}` and {{minutes}}`lab {NAME}`.")
+    assert built.warnings == ""
+    assert "40\xa0minutes and 25\xa0minutes." in built.pages["index"]
+    assert "no such file" in playbook.build("{minutes}`lesson-9/none`").warnings
 
 
 def test_where_no_lab_is_none_is_promised(playbook):

@@ -57,7 +57,8 @@ ITEMS = [
     item("pipe.experts", "pipeline", "R&D", "cost.made"),
     item("pipe.inference-student", "pipeline", "COGS", "cost.student"),
     item("pipe.distil-once", "pipeline", "R&D", "cost.build", kind="once"),
-    item("idle", "status-quo", "none", "bill.data", cash=False),
+    item("opportunity.line", "status-quo", "none", "bill.data", cash=False),
+    item("opportunity.product-1", "status-quo", "none", "bill.data", cash=False),
 ]
 
 
@@ -79,11 +80,13 @@ def present(flow, rate):
 
 def test_lean_is_the_same_without_the_items_of_made_up_data():
     assert [i.id for i in LEAN.items] == [
-        "quo.data", "quo.inference", "pipe.inference-student", "pipe.distil-once", "idle",
+        "quo.data", "quo.inference", "pipe.inference-student", "pipe.distil-once",
+        "opportunity.line", "opportunity.product-1",
     ]  # fmt: skip
     ways = {i.id: i.scenario for i in LEAN.items}
     assert set(ways["quo.data"]) == {"status-quo", "pipeline"}  # the licences stay
-    assert ways["quo.inference"] == ("status-quo",)
+    assert set(ways["opportunity.line"]) == {"status-quo", "pipeline"}  # missed in both ways
+    assert ways["quo.inference"] == ways["opportunity.product-1"] == ("status-quo",)
     assert [i.id for i in M.items] == [i.id for i in ITEMS]  # the whole is as it was
 
 
@@ -126,8 +129,11 @@ def test_the_burden_by_brute_force():
         wanted = 0.75 * present([0.0] + [year / 12] * 36, v["finance.wacc"])
         assert float(choices.burden(M, v)) == pytest.approx(wanted)
         assert float(np.asarray(choices.burden(M, MANY))[s]) == pytest.approx(wanted)
+        assert choices.weight(M, MANY)[s] == pytest.approx(wanted)
+    assert set(choices.risks(M)) < set(M.rows)
     bare = a_model(rows=[r for r in ROWS if not r.id.startswith("risk.")])
     assert choices.burden(bare, bare.base()) == 0.0
+    assert choices.risks(bare) == []
 
 
 def test_a_control_that_nobody_pays_for_takes_nothing_away():
@@ -173,5 +179,6 @@ def test_the_boards_rule_at_its_edges():
 def test_the_board_takes_what_passes_and_is_worth_most():
     good, better = numbers([2.0] * 20, [1] * 20), numbers([3.0] * 20, [1] * 20)
     deep = numbers([9.0] * 20, [99] * 20)
-    assert choices.choose({"a": good, "b": better, "c": deep}, 0.6, 10) == "b"
-    assert choices.choose({"c": deep}, 0.6, 10) is None
+    assert choices.choose({"a": good, "b": better, "c": deep}, 0.6, 10) == ("b", True)
+    # None passes: the best of those that fail, and that it fails
+    assert choices.choose({"b": deep, "c": numbers([8.0] * 20, [99] * 20)}, 0.6, 10) == ("b", False)
