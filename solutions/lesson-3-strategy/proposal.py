@@ -6,8 +6,8 @@ import numpy as np
 
 from synthecon import paths
 from synthecon.economics import model
-from synthecon.labs import Exercise, Wrong
-from synthecon.strategy import facts, proposal
+from synthecon.labs import Exercise, Page, Wrong
+from synthecon.strategy import facts, proposal, proposal_review
 
 # ---- ask: what may be needed, not what is expected
 
@@ -59,6 +59,19 @@ def at_the_end(paths):
 def first_month(paths):
     out = sorted(max(0.0, -min(p)) for p in paths)
     return out[int(np.ceil(0.95 * len(out))) - 1]
+
+
+def interpolated(paths):
+    return float(np.quantile(depths(paths), 0.95))
+
+
+def one_place_on(paths):
+    ordered = sorted(depths(paths))
+    return ordered[min(int(np.ceil(0.95 * len(ordered))), len(ordered) - 1)]
+
+
+def below_zero(paths):
+    return -proposal.ask(paths)
 
 
 # ---- decide: the board's rule, by exact numbers
@@ -116,6 +129,25 @@ def seventy(chance, least, mean, trough, limit):
     return proposal.decide(chance, 0.7, mean, trough, limit)
 
 
+def strictly(chance, least, mean, trough, limit):
+    word, amount, failed = proposal.decide(chance, least, mean, trough, limit)
+    failed = [
+        name
+        for name, fails in (
+            ("probability", chance <= least),
+            ("expected", mean <= 0),
+            ("cash", trough >= limit),
+        )
+        if fails
+    ]
+    return ("status quo", 0.0, failed) if failed else (word, amount, failed)
+
+
+def says_no(chance, least, mean, trough, limit):
+    word, amount, failed = proposal.decide(chance, least, mean, trough, limit)
+    return "no" if failed else word, amount, failed
+
+
 # ---- sensitivities: the three that the page has room for
 
 
@@ -158,6 +190,11 @@ def widest_input(bars):
 def only_with_zero(bars):
     some = [s for s in swings(bars) if s.break_even is not None]
     return proposal.sensitivities(some)
+
+
+def signed(bars):
+    ranked = sorted(swings(bars), key=lambda s: s.at_low - s.at_high)
+    return [(s.name, s.break_even) for s in ranked[:3]]
 
 
 def best_end(bars):
@@ -330,6 +367,22 @@ def opportunity_too(lines):
     )
 
 
+OUTSIDE = ("Depreciation", "Interest", "Opportunity")
+
+
+def every_row(lines):
+    found = bridge(lines)
+    rest = [x for x in lines if x[0] in OUTSIDE]
+    found["before"] -= sum(old for _, old, _, _ in rest)
+    found["after"] -= sum(new for _, _, new, _ in rest)
+    return found
+
+
+def keys_of_their_own(lines):
+    steps = {x: old - new for x, old, new, _ in lines if x in OUTSIDE}
+    return bridge(lines) | steps
+
+
 def capex_is_once(lines):
     return bridge([("R&D" if x == "Capex" else x, *rest) for x, *rest in lines])
 
@@ -365,7 +418,7 @@ def answer(**changes):
 
 
 def asks_for_the_trough():
-    return answer(ask=second()["peak-cash.p95"].value)
+    return answer(ask=second()["need.p95"].value)
 
 
 def asks_for_the_pilot():
@@ -382,6 +435,31 @@ def spend_of_today():
 
 def times_today():
     return answer(**{"turns at": second()["condition.scale"].value})
+
+
+def says_no_to_them():
+    return answer(recommendation="no")
+
+
+# ---- the page
+
+
+@cache
+def printed(company):
+    one = model.load(paths.root() / company)
+    return proposal.numbers(facts.collect(one), proposal.lab_2(one))
+
+
+def page(written):
+    """Points and reasons for [company, form, draft], by the package's numbers."""
+    company, form, draft = map(str, written)
+    if "We ask for ..." in draft or not draft.strip():
+        return 0, "not written yet: the frame is as it was handed out"
+    known = company if company in ("case", "case-tannhof") else "case"
+    return proposal_review.marked(draft, printed(known), form)
+
+
+PAGES = [Page("page", "[company, form, draft]", page)]
 
 
 EXERCISES = [
@@ -423,6 +501,19 @@ EXERCISES = [
                 first_month,
                 "That is the worst single month; months before it have already cost something.",
             ),
+            Wrong(
+                interpolated,
+                "You interpolated between two depths, as np.quantile does unless told otherwise: "
+                "that one did not occur. Take the depth at a place.",
+            ),
+            Wrong(
+                one_place_on,
+                "One place too far: places count from 1, a list from 0.",
+            ),
+            Wrong(
+                below_zero,
+                "A depth is zero or positive: it is money that you ask for, not a balance.",
+            ),
         ),
     ),
     Exercise(
@@ -460,6 +551,14 @@ EXERCISES = [
                 seventy,
                 "The board of another company may demand another chance: use `least`.",
             ),
+            Wrong(
+                strictly,
+                "On the line is within: `at least` and `within the limit` allow equality.",
+            ),
+            Wrong(
+                says_no,
+                'The word is "status quo": staying is a choice with a name, and no mere no.',
+            ),
         ),
     ),
     Exercise(
@@ -482,6 +581,11 @@ EXERCISES = [
                 only_with_zero,
                 "One without a break-even was left out. It moves the value all the same, and "
                 "that it cannot turn the sign is worth a line.",
+            ),
+            Wrong(
+                signed,
+                "You ranked by the signed swing: a cost that moves the value down counts as much "
+                "as a saving that moves it up.",
             ),
             Wrong(
                 best_end,
@@ -594,6 +698,16 @@ EXERCISES = [
                 "Opportunity cost was never on the P&L: no bridge starts from it.",
             ),
             Wrong(
+                every_row,
+                "Rows outside EBITDA are in your before and after: depreciation is no part of "
+                "it, nor are interest, tax, capex and opportunity.",
+            ),
+            Wrong(
+                keys_of_their_own,
+                "You gave steps to rows outside EBITDA: depreciation is no part of it. Skip a "
+                "row that is none of the five lines.",
+            ),
+            Wrong(
                 capex_is_once,
                 "Capex was taken as a one-off cost of the P&L. It is cash, and no EBITDA.",
             ),
@@ -612,8 +726,9 @@ EXERCISES = [
         minutes=5,
         difficulty="easy",
         oracle=answer,
-        expects='a dict of "recommendation", a text; "ask", a number; "fails", the names of the '
-        'tests that fail; and "turns at", the machine learning cost of a month, in money',
+        expects='a dict: "recommendation" is "pivot" or "status quo"; "ask" is a number; "fails" is '
+        'a list of "probability", "expected", "cash", those that fail; "turns at" is a number, '
+        "the machine learning cost of a month in money",
         hints=(
             "Your own function decides; it needs five values of facts.",
             'The facts that begin with "condition." say what would have to be otherwise.',
@@ -626,6 +741,10 @@ EXERCISES = [
             Wrong(
                 asks_for_the_pilot,
                 "A pilot is a pivot in small: the rule says no, so nothing is asked for.",
+            ),
+            Wrong(
+                says_no_to_them,
+                'The recommendation is one of two texts, "pivot" or "status quo".',
             ),
             Wrong(one_reason, "More than one test fails; name them all."),
             Wrong(

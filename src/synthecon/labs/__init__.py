@@ -59,6 +59,9 @@ them so that no wrong answer is right by chance, and keep an edge case or two.
 For a value: no `inputs`; the oracle and the wrong answers take no argument and compute it (from a
 record, or the numbers of the task); `expects` says in words what is wanted.
 
+A text that a learner writes is no exercise.  A `Page` in a list PAGES is marked by the grader, from
+0 to 100, in a row of its own.
+
 **3. Try it**
 
     python -m synthecon labs run NAME      # execute the solution, keep its outputs
@@ -69,6 +72,6 @@ and open the lab once as a learner.  CI repeats all three.
 '''
 
 from synthecon.labs.check import check, hint
-from synthecon.labs.exercises import Exercise, Wrong
+from synthecon.labs.exercises import Exercise, Page, Wrong
 
-__all__ = ["Exercise", "Wrong", "check", "hint"]
+__all__ = ["Exercise", "Page", "Wrong", "check", "hint"]

@@ -15,7 +15,7 @@ from typing import Any
 
 from synthecon import Problem, notebooks, paths
 from synthecon.labs import exercises
-from synthecon.labs.exercises import Exercise
+from synthecon.labs.exercises import Exercise, Page
 
 BEGIN, STUB, END = "### BEGIN SOLUTION", "### STUB", "### END SOLUTION"
 ONLY = "solution-only"  # tag of a cell that the lab does not get
@@ -43,6 +43,7 @@ class Lab:
     name: str
     notebook: notebooks.Notebook
     tasks: tuple[Task, ...]
+    pages: tuple[Page, ...] = ()
 
 
 def solution_path(name: str) -> Path:
@@ -88,7 +89,7 @@ def load(name: str) -> Lab:
         wrong.append(f"the notebook asks in the order {', '.join(order)}: list them like that")
     if wrong:
         raise Problem("\n  ".join([f"{solution_path(name)}:", *wrong]))
-    return Lab(name, notebook, tuple(tasks))
+    return Lab(name, notebook, tuple(tasks), tuple(exercises.pages(name)))
 
 
 def _defects(cells: Sequence[Cell], task: Task) -> Iterator[str]:

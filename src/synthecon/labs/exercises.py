@@ -79,6 +79,19 @@ class Exercise:
         return self.oracle(*(question or ()))
 
 
+@dataclass(frozen=True)
+class Page:
+    """A text that a learner writes, which the grader marks beside the exercises.
+
+    expression: what it is in the notebook, of plain values.  mark: from that value to points of
+    100, and the reason for each point that is lacking.
+    """
+
+    name: str
+    expression: str
+    mark: Callable[[Any], tuple[int, str]]
+
+
 def folder() -> Path:
     return paths.root() / "solutions"
 
@@ -117,6 +130,19 @@ def load(lab: str) -> list[Exercise]:
     Raises:
         Problem: the file is missing or does not run, or EXERCISES is not a list of exercises.
     """
+    return _load(lab)[0]
+
+
+def pages(lab: str) -> list[Page]:
+    """The texts of a lab that the grader marks: PAGES in its file; mostly none.
+
+    Raises:
+        Problem: as `load`.
+    """
+    return _load(lab)[1]
+
+
+def _load(lab: str) -> tuple[list[Exercise], list[Page]]:
     file = folder() / f"{lab}.py"
     if not file.is_file():
         raise Problem(f"{file}: a lab needs its exercises there; see help(synthecon.labs)")
@@ -125,6 +151,7 @@ def load(lab: str) -> list[Exercise]:
     try:
         spec.loader.exec_module(module)
         found = list(module.EXERCISES)
+        texts = list(getattr(module, "PAGES", ()))
     except Exception as error:  # whatever an author's file may raise
         raise Problem(f"{file}: {type(error).__name__}: {error}") from error
     if not found or not all(isinstance(one, Exercise) for one in found):
@@ -132,7 +159,7 @@ def load(lab: str) -> list[Exercise]:
     given = [one.name for one in found]
     if len(set(given)) < len(given):
         raise Problem(f"{file}: two exercises have one name: {', '.join(given)}")
-    return found
+    return found, texts
 
 
 def find(exercise_id: str) -> Exercise:

@@ -19,9 +19,11 @@ from pathlib import Path
 from synthecon import Problem, notebooks
 from synthecon.labs import derive, judge
 from synthecon.labs.derive import Lab, Task
+from synthecon.labs.exercises import Page
 from synthecon.labs.judge import Reply, clean
 from synthecon.labs.sandbox import Session, Stopped
 
+REASON = 4000  # characters: why a page has no more points
 LARGEST = 20 * 2**20  # bytes of a notebook
 PATIENCE = 3  # cells that may be stopped before the rest of a notebook is given up
 OURS = 120.0  # seconds for a cell that the learner did not touch: it imports, and is not to blame
@@ -29,12 +31,13 @@ OURS = 120.0  # seconds for a cell that the learner did not touch: it imports, a
 
 @dataclass(frozen=True)
 class Mark:
-    """One exercise of one learner: 1 point or 0, and why."""
+    """One exercise of one learner: 1 point or 0, and why; of a page, points of 100."""
 
     learner: str
     exercise: str
     score: int
     reason: str
+    of: int = 1
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Step:
     source: str
     seconds: float
     task: Task | None = None
+    page: Page | None = None
 
 
 def grade(folder: Path, labs: Sequence[Lab], seconds: float = 10.0, jobs: int = 2) -> list[Mark]:
@@ -136,11 +140,20 @@ def _learner(folder: Path, lab: Lab, seconds: float, seed: int) -> list[Mark]:
             reasons = grade_notebook(lab, file, seconds, seed)
     except Problem as problem:
         reasons = _all(lab, clean(str(problem).replace(f"{folder}/", ""), 250))
-    return [Mark(learner, key, score, reason) for key, (score, reason) in reasons.items()]
+    whole = {_page_id(lab, page): 100 for page in lab.pages}
+    return [
+        Mark(learner, key, score, reason, whole.get(key, 1))
+        for key, (score, reason) in reasons.items()
+    ]
+
+
+def _page_id(lab: Lab, page: Page) -> str:
+    return f"{lab.name.rpartition('/')[2]}/{page.name}"
 
 
 def _all(lab: Lab, reason: str) -> dict[str, tuple[int, str]]:
-    return {task.id: (0, reason) for task in lab.tasks}
+    ids = [*(task.id for task in lab.tasks), *(_page_id(lab, page) for page in lab.pages)]
+    return {key: (0, reason) for key in ids}
 
 
 def grade_notebook(lab: Lab, file: Path, seconds: float, seed: int) -> dict[str, tuple[int, str]]:
@@ -165,7 +178,21 @@ def grade_notebook(lab: Lab, file: Path, seconds: float, seed: int) -> dict[str,
             score, reason = 0, ""
         told = (reason, "" if score else trouble.get(task.id, ""), notes.get(task.id, ""))
         marks[task.id] = (score, "; ".join(x for x in told if x))
+    for page in lab.pages:
+        marks[_page_id(lab, page)] = _page(page, replies.get(page.name), trouble.get(page.name, ""))
     return marks
+
+
+def _page(page: Page, replies: Sequence[Reply] | None, trouble: str) -> tuple[int, str]:
+    """Points of 100 for a text, and why; what it is made of came from a learner."""
+    if not replies or replies[0].error:
+        told = replies[0].error if replies else trouble or "it was not reached"
+        return 0, f"no page: {told}"
+    try:
+        score, reason = page.mark(replies[0].value)
+    except (Problem, TypeError, ValueError, AttributeError) as error:
+        return 0, f"not a page: {clean(str(error), 250)}"
+    return score, clean(reason, REASON)
 
 
 def plan(lab: Lab, file: Path, seconds: float) -> tuple[list[Step], dict[str, str], set[str]]:
@@ -201,6 +228,7 @@ def plan(lab: Lab, file: Path, seconds: float) -> tuple[list[Step], dict[str, st
     for task in left.values():
         notes[task.id] = "its check cell was missing, the original was used"
         steps.append(Step(0, "", seconds, task))
+    steps += [Step(0, "", seconds, page=page) for page in lab.pages]
     untouched = {task.id for task in lab.tasks if _holes(lab, task, texts) <= found}
     return steps, notes, untouched
 
@@ -247,6 +275,10 @@ def _run(
                 for at, step in enumerate(steps):
                     if at in banned:
                         since = since or banned[at]
+                        if step.page:
+                            trouble[step.page.name] = banned[at]
+                    elif step.page:
+                        replies[step.page.name] = session.ask(step.page.expression, None, seconds)
                     elif step.task is None:
                         error = session.cell(step.source, step.seconds)
                         told = f"cell {step.number} stopped with {error}" if error else ""
@@ -261,7 +293,8 @@ def _run(
                 return replies, trouble
         except Stopped as stopped:
             step = steps[at]
-            where = f"asked for {step.task.id}" if step.task else f"cell {step.number}"
+            asked = step.task.id if step.task else step.page.name if step.page else ""
+            where = f"asked for {asked}" if asked else f"cell {step.number}"
             banned[at] = f"{where}: {stopped}"
             if len(banned) >= PATIENCE:
                 return replies, _given_up(steps, at, banned, trouble)
@@ -285,11 +318,13 @@ def table(marks: Sequence[Mark]) -> str:
     rows = [head, *((m.learner, m.exercise, str(m.score), m.reason) for m in marks)]
     wide = [max(len(row[i]) for row in rows) for i in range(3)]
     lines = [f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c:>{wide[2]}}  {d}".rstrip() for a, b, c, d in rows]
-    totals = {m.learner: [0, 0] for m in marks}
-    for mark in marks:
-        totals[mark.learner][0] += mark.score
-        totals[mark.learner][1] += 1
-    lines += ["", *(f"{who:<{wide[0]}}  {got} of {all_}" for who, (got, all_) in totals.items())]
+    lines.append("")
+    for who in dict.fromkeys(m.learner for m in marks):
+        mine = [m for m in marks if m.learner == who]
+        some = [m for m in mine if m.of == 1]
+        total = f"{sum(m.score for m in some)} of {len(some)}"
+        texts = "".join(f"; {m.exercise} {m.score} of {m.of}" for m in mine if m.of > 1)
+        lines.append(f"{who:<{wide[0]}}  {total}{texts}")
     return "\n".join(lines)
 
 
