@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from synthecon import Problem, cli
-from synthecon.labs import derive, grade
+from synthecon.labs import derive, exercises, grade
 from synthecon.labs.sandbox import Session, Stopped
 
 TOY = "lesson-1-physics/toy"
@@ -354,3 +355,22 @@ def test_a_notebook_that_is_too_large_is_not_read(hand_in, monkeypatch):
     folder = hand_in("ada", "x" * 101)
     with pytest.raises(Problem, match="larger than"):
         grade.plan(None, folder / "ada" / "toy.ipynb", 1)
+
+
+def test_a_page_has_a_row_of_its_own_and_is_in_no_sum(hand_in):
+    def mark(written: str) -> tuple[int, str]:
+        if not written:
+            raise Problem("no words")
+        return len(written), "one point a letter"
+
+    lab = derive.load(TOY)
+    lab = replace(lab, pages=(exercises.Page("page", "page", mark),))
+    hand_in("ann", SOLVED | {1: "import math\npage = 'seven!!'"})
+    hand_in("bob", SOLVED | {1: "import math\npage = ''"})
+    folder = hand_in("eve", SOLVED)
+    found = grade.grade(folder, [lab], SECONDS)
+    pages = {m.learner: (m.score, m.of, m.reason) for m in found if m.exercise == "toy/page"}
+    assert pages["ann"] == (7, 100, "one point a letter")
+    assert pages["bob"] == (0, 100, "not a page: no words")
+    assert pages["eve"][0] == 0 and "NameError" in pages["eve"][2]
+    assert "2 of 2; toy/page 7 of 100" in grade.table(found)
