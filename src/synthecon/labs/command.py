@@ -58,7 +58,7 @@ def _grade(options: Options) -> int:
     if options.csv:
         file = paths.write_atomic(Path(options.csv).expanduser().resolve(), grade.to_csv(marks))
         print(f"\nwritten to {file}")
-    return 0 if all(mark.score for mark in marks) else 1
+    return 0 if all(mark.score for mark in marks if mark.of == 1) else 1
 
 
 def _run(options: Options) -> int:
