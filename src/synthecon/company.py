@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from synthecon import Problem, notebooks, paths, plan, runner
-from synthecon.economics import audit, case, model, report
-from synthecon.strategy import board, facts
+from synthecon.economics import audit, case, report
+from synthecon.strategy import board
 from synthecon.vault import diagnose
 
 PARAMETER = "company"
@@ -27,15 +27,23 @@ def run(folder: Path, *, workers: int = 2) -> Iterator[str]:
     folder = folder.resolve()
     name = re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).strip("-") or "company"
     out = paths.out() / "company" / name
-    found = audit.audit(case.read(folder))
+    whole = (folder / "items.csv").exists()
+    try:
+        found = audit.audit(case.read(folder))
+    except Problem:
+        if whole:
+            board.read(folder, fresh=True)  # says this, and all that is wrong in other files
+        raise
     yield report.summary(found)
     yield from (f"report: {file}" for file in report.write(found, out))
     yield f"diagnosis: {diagnose.write(folder, out, found)}"
-    if not (folder / "items.csv").exists():
+    if not whole:
         yield f"{folder}: no items.csv, so no three-year model; `audit --template` shows one"
         return
-    found_model = model.load(folder, fresh=True)
-    documents = board.documents(found_model, facts.collect(found_model))
+    found_model = board.read(folder, fresh=True)
+    told = board.collect(found_model)
+    yield from board.told(found_model, told)
+    documents = board.documents(found_model, told)
     yield from (f"wrote {paths.write_atomic(out / file, c)}" for file, c in documents.items())
     inside = folder.is_relative_to(paths.root().resolve())
     given = folder.relative_to(paths.root().resolve()).as_posix() if inside else str(folder)

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synthecon import Problem, paths
-from synthecon.economics import audit, case, ledger, model, sources
+from synthecon.economics import audit, case, ledger, model, sources, tables
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Exit code 0; a ledger that is wrong is a Problem."""
+def main(arguments: Sequence[str], also: tables.Check = lambda folder, model: []) -> int:
+    """Exit code 0; a case that is wrong is a Problem.  also: as `tables.load`."""
     parser = argparse.ArgumentParser(
         prog="synthecon ledger",
-        description="Check a case's ledger and items against records and books.",
+        description="Check a case's ledger and items against records and books, and every file "
+        "that names their rows.",
     )
     parser.add_argument("folder", nargs="?", type=Path, help="case folder (case)")
     parser.add_argument(
@@ -27,13 +28,15 @@ def main(arguments: Sequence[str]) -> int:
     if options.update:
         try:
             book = ledger.read_book(path)
-        except ledger.LedgerError as error:
-            raise Problem(str(error)) from None
+        except ledger.LedgerError:
+            tables.load(folder, fresh=True, also=also)  # tells it, with all that is wrong elsewhere
+            raise
         changed = sources.update(path, book, model.books(audit.audit(case.read(folder))))
-        print(*changed, f"{path}: {len(changed)} rows written anew", sep="\n")
-    found = model.load(folder, fresh=True)
+        print(*changed, f"{path}: {plural(len(changed), 'row')} written anew", sep="\n")
+    found = tables.load(folder, fresh=True, also=also)
     kinds = Counter(row.source_type for row in found.rows.values())
-    print(f"{path}: {len(found.rows)} rows, {len(found.derived)} derived, {len(found.items)} items")
+    print(f"{path}: {plural(len(found.rows), 'row')}, {len(found.derived)} derived, "
+          f"{plural(len(found.items), 'item')}")  # fmt: skip
     print(", ".join(f"{count} {kind}" for kind, count in kinds.most_common()))
     checks = model.reconcile(found)
     if broken := [c for c in checks if not c.holds]:
@@ -46,3 +49,8 @@ def main(arguments: Sequence[str]) -> int:
     unused = [name for name in found.rows if name not in found.used]
     print(f"not in the cash model: {', '.join(unused) or 'none'}")
     return 0
+
+
+def plural(count: int, word: str) -> str:
+    """ "1 row", "2 rows"."""
+    return f"{count} {word}{'s' * (count != 1)}"

@@ -6,7 +6,8 @@ names an amount by the id of its ledger row or item.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
@@ -136,24 +137,86 @@ def load(folder: Path, *, check_sources: bool = True, fresh: bool = False) -> Mo
         Problem: the case, its ledger or its items cannot be read; a source that is gone or has
             changed; a row that the model needs is not there.
     """
-    audit = auditing.audit(cases.read(folder))
     path = folder / "ledger.csv"
+    wrong: list[str] = []
+    audit = book = None
+    try:
+        audit = auditing.audit(cases.read(folder))
+    except Problem as problem:
+        wrong += str(problem).splitlines()
     try:
         book = ledger.read_book(path)
     except ledger.LedgerError as error:
-        raise Problem(str(error)) from None
-    wrong = _needed(path, book)
-    if check_sources:
+        wrong += error.errors
+    if book:
+        wrong += _needed(path, book) + _sane(path, book)
+    if book and audit and check_sources:
         wrong += sources.check(path, book, books(audit), fresh)
-    known = {**book.rows, **book.derived}
+    rows, refused = readable(path)
+    known = {**book.rows, **book.derived} if book else rows
     items: list[tco.Item] = []
-    try:
-        items = tco.read(folder / "items.csv", known, audit.case.policy.currency, MONTHS)
+    try:  # of a ledger that is no ledger, every item would say that its rows are not there
+        currency = audit.case.policy.currency if audit else cases.read_policy(folder).currency
+        if known or not wrong:
+            items = tco.read(folder / "items.csv", known, currency, MONTHS)
     except Problem as problem:
-        wrong.append(str(problem))
-    if wrong:
-        raise Problem("\n".join(wrong))
+        wrong += innocent(str(problem).splitlines(), refused)
+    if wrong or not audit or not book:
+        raise Problem("\n".join(dict.fromkeys(wrong)))
     return Model(folder, audit, book.rows, book.derived, items)
+
+
+def readable(
+    path: Path,
+) -> tuple[dict[str, ledger.Row | ledger.Derived], frozenset[str]]:
+    """The rows of a ledger that are right by themselves, and the ids of those that are not: so that
+    a ledger which is refused as a whole hides no fault of the files that name its rows."""
+    try:
+        lines, _ = ledger.table(path, ledger.COLUMNS)
+    except ledger.LedgerError:
+        return {}, frozenset()
+    found: dict[str, ledger.Row | ledger.Derived] = {}
+    refused = set()
+    for _, text in lines:
+        read = ledger._derived if text["source_type"] == "derived" else ledger._row
+        row, _ = read(text)
+        if row:
+            found[row.id] = row
+        else:
+            refused.add(text["id"])
+    return found, frozenset(refused)
+
+
+def innocent(faults: Sequence[str], refused: Collection[str]) -> list[str]:
+    """Faults of other files, without those that only tell of a ledger row that is refused."""
+    told = re.compile(r"'([^']*)'|[,:] ([a-z0-9.-]+) (?:is in|reaches)")
+    return [
+        fault for fault in faults if not any((a or b) in refused for a, b in told.findall(fault))
+    ]
+
+
+PROBABILITIES = ("board.min-probability",)
+"""Rows in `share` that are probabilities, and nothing that may exceed one."""
+RATES = ("finance.", "growth.")
+"""Beginnings of ids whose yearly rates are never above 100 %."""
+
+
+def _sane(path: Path, book: ledger.Book) -> list[str]:
+    """Shares and rates in which somebody wrote per cent: read as written, they are absurd."""
+    wrong = []
+    for row in book.rows.values():
+        chance = row.id in PROBABILITIES and row.unit == "share"
+        rate = row.id.startswith(RATES) and row.unit == "1/year"
+        if not (chance or rate):
+            continue
+        ends = {"low": row.low, "base": row.base, "high": row.high}
+        bad = {k: x for k, x in ends.items() if x > 1 or (chance and x < 0)}
+        if bad:
+            x = max(bad.values(), key=abs)
+            what = "a probability is from 0 to 1" if chance else f"that is {100 * x:,.0f} % a year"
+            hint = f": write {x / 100:.6g} for {x:.6g} %" if x > 1 else ""
+            wrong.append(f"{path}, {row.id}, {', '.join(bad)}: {x:.6g}; {what}{hint}")
+    return wrong
 
 
 def _needed(path: Path, book: ledger.Book) -> list[str]:

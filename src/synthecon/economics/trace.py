@@ -22,6 +22,7 @@ from synthecon.economics import (
     outcome,
     sources,
     spreadsheet,
+    table,
     tco,
     uncertain,
     workbook,
@@ -46,7 +47,7 @@ def trace(found: model.Model, key: str) -> list[str]:
             return _run(found, key)
         if key in (others := _sourcing(found)):
             return _apart(found, others[key])
-        if several := short(key):
+        if several := short(key, found.folder):
             return [line for name in several for line in [*_run(found, name), ""]][:-1]
     book = workbook.build(found)
     if key in outcome.MEASURES:
@@ -76,13 +77,21 @@ def _places(found: model.Model, key: str) -> list[str]:
     return ["", "Shown in", *(shown or ["  no page, notebook or record names it"])]
 
 
-def short(name: str) -> list[str]:
-    """The measurements of lesson 2 that have this name, by their full id."""
+def short(name: str, folder: Path) -> list[str]:
+    """The measurements of lesson 2 about this company that have this name, by their full id."""
     return [
         f"{record.id}#{name}"
         for record in records.load_all().values()
-        if LESSON in record.id and any(m.name == name for m in record.measurements)
+        if LESSON in record.id
+        and about(record, folder)
+        and any(m.name == name for m in record.measurements)
     ]
+
+
+def about(record: records.RunRecord, folder: Path) -> bool:
+    """Whether a run about companies was about this one: its parameter says which."""
+    company = str(record.parameters.get("company", "case"))
+    return (paths.root() / company).resolve() == folder.resolve()
 
 
 def _run(found: model.Model, key: str) -> list[str]:
@@ -106,6 +115,8 @@ def _run(found: model.Model, key: str) -> list[str]:
             f"  #{m.name}: {_number(m.value)} {m.unit}, {m.title}" for m in record.measurements
         ]
         lines.append("")
+    if record.parameters.get("company") and not about(record, found.folder):
+        lines.append(f"  of the company in {record.parameters['company']}, not of this one")
     stale = records.stale(record, data=False)
     claims = [
         f"  {claim.name}: {claim.verdict}; {claim.text}"
@@ -142,7 +153,7 @@ def _sourcing(found: model.Model) -> dict[str, tco.Item]:
     path = found.folder / "sourcing.csv"
     if not path.is_file():
         return {}
-    lines, _ = ledger.table(path, tco.COLUMNS)
+    lines, _ = table.read(path, tco.COLUMNS)
     choices = {word for _, cells in lines for word in cells["scenario"].split()} - {"both", "all"}
     known = {**found.rows, **found.derived}
     items = tco.read(path, known, found.currency, found.months, sorted(choices))
@@ -155,7 +166,7 @@ def _apart(found: model.Model, item: tco.Item) -> list[str]:
     cost = tco.flows([item], values, found.months)
     worth = float(tco.present(cost, values["finance.wacc"]))
     lines = [
-        *_about(found, item, "sourcing.csv", values),
+        *_spelled(found, item, "sourcing.csv", values),
         f"  {cost.sum():,.0f} {found.currency} over months 0 to {found.months}, present cost "
         f"before tax {worth:,.0f} {found.currency}",
         "  part of the comparison of build, buy and both; in no sum of the workbook",
@@ -169,7 +180,7 @@ def _apart(found: model.Model, item: tco.Item) -> list[str]:
     return lines + _places(found, item.id)
 
 
-def _about(
+def _spelled(
     found: model.Model, item: tco.Item, table: str, values: Mapping[str, float]
 ) -> list[str]:
     """What an item's own line says."""
@@ -353,7 +364,7 @@ def _effects(found: model.Model, book: workbook.Book, keys: Sequence[str]) -> li
 def _item(found: model.Model, book: workbook.Book, item: tco.Item) -> list[str]:
     share = _share(found, book, item)
     lines = [
-        *_about(found, item, "items.csv", book.values),
+        *_spelled(found, item, "items.csv", book.values),
         f"  it moves the net present value by {share:,.0f} {found.currency}",
         *([f"  note: {item.note}"] if item.note else []),
         "",
@@ -419,7 +430,7 @@ def _shown(found: model.Model, key: str) -> Iterator[str]:
         if any(used["name"] == table for used in record.data):
             yield f"results/{record.id}.json, which used the row"
         for m in record.measurements:
-            if key in outcome.MEASURES and key in m.name.split("."):
+            if key in outcome.MEASURES and key in m.name.split(".") and about(record, found.folder):
                 yield f"results/{record.id}.json#{m.name}: {_number(m.value)} {m.unit}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pptx import Presentation
 from pptx.chart.data import CategoryChartData
@@ -16,8 +17,10 @@ from pptx.enum.chart import (
     XL_TICK_MARK,
 )
 from pptx.enum.chart import XL_TICK_LABEL_POSITION as XL_TICKS
-from pptx.enum.shapes import MSO_SHAPE
+from pptx.enum.dml import MSO_LINE
+from pptx.enum.shapes import MSO_CONNECTOR, MSO_SHAPE
 from pptx.enum.text import MSO_ANCHOR, PP_ALIGN
+from pptx.oxml import parse_xml
 from pptx.util import Emu, Inches, Pt
 
 from synthecon.strategy import archive, facts, pages, typeset
@@ -37,6 +40,8 @@ EVIDENCE = {
 LEFT, WIDTH, TOP = 0.6, 12.13, 1.35  # inches
 HALF = 5.9
 ROOM = 3  # empty places at the end of a line, for its label
+PLOT = (0.07, 0.19, 0.91, 0.62)  # of the tornado's box: left, top, width, height of its bars
+OUTSIDE = "outside"
 MONEY = '#,##0," k";−#,##0," k"'
 
 
@@ -72,7 +77,7 @@ class _Slide:
 
     def __init__(self, prs, blocks: Sequence[Block], filler: Filler) -> None:
         self.slide = prs.slides.add_slide(prs.slide_layouts[5])  # a title, and nothing else
-        self.blocks, self.filler = blocks, filler
+        self.blocks, self.filler = list(blocks), filler
         title = self.slide.shapes.title
         title.left, title.top, title.width, title.height = _box(LEFT, 0.35, WIDTH, 0.85)
         _write(title.text_frame, [blocks[0].rich], 28, bold=True, colour=BLUE)
@@ -120,6 +125,17 @@ class _Slide:
                 cell.vertical_anchor = MSO_ANCHOR.MIDDLE
                 _write(cell.text_frame, [runs], size, bold=i == 0, colour=MUTED if i == 0 else INK,
                        side=PP_ALIGN.RIGHT if sides[j] == "right" else PP_ALIGN.LEFT)  # fmt: skip
+
+    def upright(self, name: str, x: float, y: float, h: float, colour: str, *,
+                dashed: bool = False) -> None:  # fmt: skip
+        """An upright line over a chart."""
+        begin, end = _box(x, y, 0, 0)[:2], _box(x, y + h, 0, 0)[:2]
+        line = self.slide.shapes.add_connector(MSO_CONNECTOR.STRAIGHT, *begin, *end)
+        line.name = f"line at {name}"
+        line.line.color.rgb = RGBColor.from_string(colour)
+        line.line.width = Pt(1.5)
+        if dashed:
+            line.line.dash_style = MSO_LINE.DASH
 
     def chart(self, kind, data: CategoryChartData, x: float, y: float, w: float, h: float,
               about: str):  # fmt: skip
@@ -173,6 +189,7 @@ def _write(frame, lines: Sequence[Rich], size: float, *, bold: bool = False, col
             run.font.color.rgb = RGBColor.from_string(colour)
 
 
+CHART = "http://schemas.openxmlformats.org/drawingml/2006/chart"
 DRAWING = "http://schemas.openxmlformats.org/drawingml/2006/main"
 
 
@@ -226,14 +243,16 @@ def _cash(s: _Slide) -> None:
 
 
 def _decides(s: _Slide) -> None:
-    """A tornado: bars that start at the base case."""
+    """A tornado: bars that start at the base case, where the chart draws its axis; and zero."""
     ranks = [r for r in (1, 2, 3) if f"sensitivity.{r}.id" in s.filler.facts]
     data = CategoryChartData(number_format=MONEY)
     data.categories = list("ABC"[: len(ranks)])  # the names stand in the table beside
+    x, y, w, h = LEFT, TOP, 5.6, 4.3
     for name, end in (("at its low", "low"), ("at its high", "high")):
         data.add_series(name, [s.filler.value(f"sensitivity.{r}.{end}") for r in ranks])
-    chart = s.chart(XL_CHART_TYPE.BAR_CLUSTERED, data, LEFT, TOP, 5.6, 4.3,
-                    "Net present value, each assumption at its low and its high")  # fmt: skip
+    chart = s.chart(XL_CHART_TYPE.BAR_CLUSTERED, data, x, y, w, h,
+                    "Net present value, each assumption at its low and its high; lines at zero "
+                    "and at the base case")  # fmt: skip
     _caption(chart, f"Net present value, {s.filler.text('company.currency')}")
     _legend(chart)
     plot = chart.plots[0]
@@ -251,13 +270,39 @@ def _decides(s: _Slide) -> None:
     chart.category_axis.reverse_order = True
     chart.value_axis.crosses = XL_AXIS_CROSSES.CUSTOM
     chart.value_axis.crosses_at = s.filler.value("npv.base")
-    # Labels stand outside the bars: leave room for them at both ends.
+    # Labels stand outside the bars: leave room for them at both ends; and zero is always in sight.
     ends = [s.filler.value(f"sensitivity.{r}.{end}") for r in ranks for end in ("low", "high")]
-    room = 0.34 * (max(ends) - min(ends))
-    chart.value_axis.minimum_scale = min(ends) - room
-    chart.value_axis.maximum_scale = max(ends) + room
-    s.table(6.4, TOP + 0.35, 6.33, 14, 0.85, (0.35, 2.9, 2.0, 1.25))
+    span = max(*ends, 0.0) - min(*ends, 0.0)
+    low = min(min(ends) - 0.34 * span, -0.1 * span)
+    high = max(max(ends) + 0.34 * span, 0.1 * span)
+    chart.value_axis.minimum_scale, chart.value_axis.maximum_scale = low, high
+    _inner(chart, PLOT)
+    left, top, wide, tall = (
+        start + size * part
+        for start, size, part in zip((x, y, 0, 0), (w, h, w, h), PLOT, strict=True)
+    )
+    places = {key: left + wide * (v - low) / (high - low)
+              for key, v in (("zero", 0.0), ("base", s.filler.value("npv.base")))}  # fmt: skip
+    s.upright("zero", places["zero"], top, tall, INK, dashed=True)
+    base = f"base case {s.filler.text('npv.base')}"
+    for text, key, at, colour in (
+        ("zero", "zero", top + tall - 0.02, INK), (base, "base", top - 0.3, MUTED),
+    ):  # fmt: skip
+        s.text([((text, True),)], max(places[key] - 1.1, 0.0), at, 2.2, 0.3, 12, colour=colour,
+               side=PP_ALIGN.CENTER)  # fmt: skip
+    _mark(s, ranks)
+    s.table(6.4, TOP + 0.35, 6.33, 14, 0.85, (0.35, 2.75, 1.9, 1.5))
     s.bullets(LEFT, 5.85, WIDTH, 1.1, 16)
+
+
+def _mark(s: _Slide, ranks: Sequence[int]) -> None:
+    """Says in the table which break-even lies outside the range of its assumption."""
+    place = next(i for i, b in enumerate(s.blocks) if b.kind == "table")
+    rows = [list(row) for row in s.blocks[place].rows]
+    for rank, row in zip(ranks, rows[1:], strict=False):
+        if s.filler.facts[f"sensitivity.{rank}.where"].text.startswith(OUTSIDE):
+            row[-1] = (*row[-1], (f", {s.filler.text(f'sensitivity.{rank}.where')}", False))
+    s.blocks[place] = replace(s.blocks[place], rows=tuple(map(tuple, rows)))
 
 
 def _accounts(s: _Slide) -> None:
@@ -314,6 +359,22 @@ def _gates(s: _Slide) -> None:
             _write(label.text_frame, [((text, True),)], 12, colour="FFFFFF")
     _axes(chart)
     chart.category_axis.reverse_order = True
+
+
+def _inner(chart, part: Sequence[float]) -> None:
+    """Puts what the axes enclose at x, y, width, height: parts of the chart's own box."""
+    area = chart._chartSpace.chart.plotArea
+    for old in area.findall(f"{{{CHART}}}layout"):
+        area.remove(old)
+    told = "".join(
+        f'<c:{name} val="{value}"/>'
+        for name, value in (
+            ("layoutTarget", "inner"), ("xMode", "edge"), ("yMode", "edge"),
+            *zip("xywh", part, strict=True),
+        )
+    )  # fmt: skip
+    layout = f'<c:layout xmlns:c="{CHART}"><c:manualLayout>{told}</c:manualLayout></c:layout>'
+    area.insert(0, parse_xml(layout))
 
 
 def _caption(chart, text: str) -> None:

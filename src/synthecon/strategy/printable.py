@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 
@@ -20,6 +21,7 @@ TAIL = 0.05  # share of the scenarios beyond a printed low or high
 MOST = f"{round(1 / TAIL) - 1} of {round(1 / TAIL)}"  # scenarios within a printed low or high
 SMALL = 4096  # scenarios for what is searched for, or varied many times
 YEAR, QUARTER = 12, 3
+NOTHING = 1e-6  # what is smaller, in any unit, is what floating point leaves of a sum that is zero
 CASH = ("items.csv", "ledger.csv")
 """Evidence of a number that rests on the whole cash model."""
 MONTHS = (
@@ -49,9 +51,14 @@ class Fact:
 
 
 def money(amount: float, currency: str) -> str:
-    """Three digits at most where thousands count: "224 k USD", "1.25 M USD", "−8.4 k USD"."""
+    """Three digits at most: "224 k USD", "1.25 M USD", "−8.4 k USD", "3.50 USD", "0.023 USD".
+
+    Whatever is above `NOTHING` never prints as 0: a price of a hundredth is a price.
+    """
     size, sign = abs(amount), "−" if amount < 0 else ""
     for limit, text in (
+        (NOTHING, "0"),
+        (9.995, _small(size)),
         (999.5, f"{size:,.0f}"),
         (9_950, f"{size / 1e3:.1f} k"),
         (999_500, f"{size / 1e3:.0f} k"),
@@ -61,6 +68,14 @@ def money(amount: float, currency: str) -> str:
         if size < limit:
             return f"{sign if text.strip('0.') else ''}{text} {currency}"
     raise ValueError(f"an amount must be finite, got {amount}")
+
+
+def _small(size: float) -> str:
+    """Cents from 1 to 10; below, three digits and no fewer places than cents."""
+    if size >= 0.9995:
+        return f"{size:.2f}".removesuffix(".00")
+    text = f"{Decimal(f'{size:.3g}'):f}"
+    return text + "0" * max(0, 4 - len(text))
 
 
 def share(x: float, digits: int = 0) -> str:
@@ -88,8 +103,21 @@ def in_unit(x: float, row: ledger.Row) -> str:
         # A ratio is a share for the units; nobody reads 269 % as "2.7 times".
         ratio = row.unit == "share" and row.high > 1.5
         per = f" {explore.unit(row)}" if explore.unit(row) else ""
-        return f"{x:,.3g} times" if ratio else share(x, int(0 < abs(x) < 0.095)) + per
-    return f"{f'{x:,.0f}' if abs(x) >= 100 else f'{x:.3g}'} {row.unit}".replace("-", "−", x < 0)
+        return f"{x:,.3g} times" if ratio else share(x, _places(x)) + per
+    text = f"{x:,.0f}" if abs(x) >= 100 else "0"
+    if NOTHING <= abs(x) < 100:
+        text = f"{Decimal(f'{x:.3g}'):f}"
+    return f"{text.replace('-', '−')} {row.unit}"
+
+
+def _places(x: float) -> int:
+    """Places of a percentage: one below ten per cent, and two digits in all below one."""
+    size = abs(100 * x)
+    if not NOTHING < size < 9.5:
+        return 0
+    if size >= 0.95:
+        return 1
+    return len(f"{Decimal(f'{size:.2g}'):f}") - 2
 
 
 def exact(x: float) -> str:

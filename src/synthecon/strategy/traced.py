@@ -16,6 +16,7 @@ from synthecon.economics import outcome
 from synthecon.economics import trace as tracing
 from synthecon.economics.model import Model
 from synthecon.strategy import board, facts, printable
+from synthecon.strategy.printable import Fact
 
 BOTH = (*outcome.MEASURES, *printable.NEEDED)
 """Ids that the case and its documents may share."""
@@ -27,27 +28,31 @@ def trace(model: Model, key: str) -> list[str]:
     Raises:
         Problem: neither the case nor a document has this id.
     """
+    found: dict[str, Fact] = {}
+    if not _of_the_case(model, key):
+        try:
+            found = board.collect(model)
+        except Problem:  # no board has said what it demands: then there are no documents either
+            found = {}
     lines: list[str] = []
-    try:
-        lines = tracing.trace(model, key)
-        if key not in BOTH and not tracing.short(key):
-            return lines
-    except Problem as problem:
-        unknown = problem
-    try:
-        found = facts.collect(model)
-    except Problem:  # no board has said what it demands: then there are no documents either
-        found = {}
-    if key in found:
+    if key in found:  # the case's own number first; what else bears the name comes after it
         where = [name for name, keys in board.printed(model, found).items() if key in keys]
-        about = facts.proposed(model, found)
-        lines += [""] * bool(lines) + facts.explain(key, about, found)
+        lines = facts.explain(key, facts.proposed(model, found), found)
         lines += ["", f"Printed in: {', '.join(where) or 'no document'}"]
-    if not lines:
+    try:
+        return [*lines, *[""] * bool(lines), *tracing.trace(model, key)]
+    except Problem as problem:
+        if lines:
+            return lines
         near = difflib.get_close_matches(key, found, 5, 0.6)
         more = f"; of the documents' numbers: {', '.join(near)}" if near else ""
-        raise Problem(f"{unknown}{more}")
-    return lines
+        raise Problem(f"{problem}{more}") from None
+
+
+def _of_the_case(model: Model, key: str) -> bool:
+    """Whether this is the id of a row, of an item or of a record, which no fact shares."""
+    own = key in model.rows or key in model.derived or key in {item.id for item in model.items}
+    return key not in BOTH and (own or "/" in key)
 
 
 def main(arguments: Sequence[str]) -> int:
