@@ -602,7 +602,7 @@ def test_records_and_measurements_are_followed_by_their_full_id_and_by_name(mode
     assert any(line.startswith("  measured.serving-ratio: ") for line in told)
     told = trace.trace(found, "npv.probability")
     assert told[0].startswith("cpu/lesson-2-economics/tco#npv.probability: ")
-    assert not trace.short("ratio.exported.batch-1")  # lesson 1 is known by full ids only
+    assert not trace.short("ratio.exported.batch-1", found.folder)  # lesson 1: by full ids only
     with pytest.raises(Problem, match="npv"):
         trace.trace(found, "cpu/lesson-2-economics/tco#nothing")
 

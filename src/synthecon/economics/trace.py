@@ -49,27 +49,36 @@ def trace(found: model.Model, key: str) -> list[str]:
             return _apart(found, others[key])
         if several := short(key, found.folder):
             return [line for name in several for line in [*_run(found, name), ""]][:-1]
+        raise _unknown(found, key)
     book = workbook.build(found)
     if key in outcome.MEASURES:
         lines = _output(found, book, key)
     elif key in found.rows or key in found.derived:
         lines = _row(found, book, key)
-    elif key in items:
-        lines = _item(found, book, items[key])
     else:
-        known = (*found.rows, *found.derived, *items, *_sourcing(found), *outcome.MEASURES)
-        near = difflib.get_close_matches(key, known, 5, 0.5)
-        near += [name for name in known if key in name and name not in near]
-        hint = f": did you mean {', '.join(near)}?" if near else "."
-        raise Problem(
-            f"no ledger row, item, output, record or measurement {key!r} in {found.folder}{hint} "
-            "Its ids stand in ledger.csv, items.csv and sourcing.csv, those of records below "
-            f"results/; the outputs are {', '.join(outcome.MEASURES)}"
-        )
+        lines = _item(found, book, items[key])
     cells = [f"  {cell}  {what}" for cell, what in dict.fromkeys(book.where.get(key, ()))]
     lines += ["", "In the workbook", *cells[:CELLS]]
     lines += [f"  and {len(cells) - CELLS} more"] * (len(cells) > CELLS)
     return lines + _places(found, key)
+
+
+def _unknown(found: model.Model, key: str) -> Problem:
+    known = (
+        *found.rows,
+        *found.derived,
+        *(i.id for i in found.items),
+        *_sourcing(found),
+        *outcome.MEASURES,
+    )
+    near = difflib.get_close_matches(key, known, 5, 0.5)
+    near += [name for name in known if key in name and name not in near]
+    hint = f": did you mean {', '.join(near)}?" if near else "."
+    return Problem(
+        f"no ledger row, item, output, record or measurement {key!r} in {found.folder}{hint} "
+        "Its ids stand in ledger.csv, items.csv and sourcing.csv, those of records below "
+        f"results/; the outputs are {', '.join(outcome.MEASURES)}"
+    )
 
 
 def _places(found: model.Model, key: str) -> list[str]:

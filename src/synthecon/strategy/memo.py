@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from synthecon.economics.model import Model
 from synthecon.strategy import facts, pages, printable, typeset, word
@@ -12,6 +12,11 @@ from synthecon.strategy.printable import Fact
 
 TEXTS = ("memo", "press")
 """Templates of one page each, in a version that recommends the pivot and one that does not."""
+FIRST = ("draft", "ask", "recommendation", "reason", "option", "test", "board", "npv",
+         "probability", "payback", "peak-cash", "cash", "sensitivity", "gate")  # fmt: skip
+"""First words of the ids that the appendix begins with, in this order."""
+MONTH = re.compile(r"cash\.\w+\.month-\d+")
+TYPE = 8.0  # points, of the appendix
 WORD = 0.93  # size of the Word document's type over that of the PDF
 
 
@@ -38,6 +43,16 @@ def natural(key: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
+def _use(key: str) -> int:
+    """Where its kind of number stands among those that a decision is taken on."""
+    return next((n for n, word in enumerate(FIRST) if key.partition(".")[0] == word), len(FIRST))
+
+
+def by_use(key: str) -> tuple[int, list[tuple[int, str]]]:
+    """For sorting: what is asked and advised first."""
+    return _use(key), natural(key)
+
+
 def appendix(
     model: Model, found: Mapping[str, Fact], used: Mapping[str, Sequence[str]]
 ) -> tuple[Page, bytes]:
@@ -49,27 +64,39 @@ def appendix(
     for name, keys in used.items():
         for key in keys:
             where.setdefault(key, []).append(name)
-    lines = [tuple(rich(x) for x in ("Id", "Printed", "What it is", "On", "Rests on", "Hash"))]
-    for key in sorted(where, key=natural):
-        fact = found[key]
-        cells = (
-            key, fact.text, fact.title, ", ".join(where[key]), evidence(fact, model),
-            facts.fingerprint(fact, model),
-        )  # fmt: skip
-        lines.append(tuple(((cell, False),) for cell in cells))
+    heads = tuple(rich(x) for x in ("Id", "Printed", "What it is", "On", "Rests on", "Hash"))
+
+    def told(keys: Iterable[str]) -> Iterator[tuple[pages.Rich, ...]]:
+        yield heads
+        for key in keys:
+            fact = found[key]
+            cells = (
+                key, fact.text, fact.title, ", ".join(where[key]), evidence(fact, model),
+                facts.fingerprint(fact, model),
+            )  # fmt: skip
+            yield tuple(((cell, False),) for cell in cells)
+
+    months = [key for key in where if MONTH.fullmatch(key)]
+    first = [key for key in where if key not in months and _use(key) < len(FIRST)]
+    rest = [key for key in where if key not in (*months, *first)]
+    wide = (0, 15, 32, 0, 30, 0)
     title = f"{found['company.name'].text}: every number of these documents"
     blocks = [
         Block("title", rich(title)),
         Block("small", rich(pages.page("~ " + NOTE, found).blocks[0].rich[0][0])),
-        Block("heading", rich("Numbers")),
-        Block("table", rows=tuple(lines), widths=(0, 20, 30, 9, 34, 0)),
+        Block("heading", rich("What is decided, and on what")),
+        Block("table", rows=tuple(told(sorted(first, key=by_use))), widths=wide),
+        Block("heading", rich("Every other number, by id")),
+        Block("table", rows=tuple(told(sorted(rest, key=natural))), widths=wide),
         Block("heading", rich("Assumptions of the cash model")),
         Block("table", rows=tuple(_ledger(model)), widths=(0, 32, 0, 0, 0, 0, 0, 40)),
         Block("heading", rich("Items of the cash model")),
         Block("table", rows=tuple(_items(model))),
+        Block("heading", rich("The curve of cumulated cash, month by month")),
+        Block("table", rows=tuple(told(sorted(months, key=natural))), widths=wide),
     ]
-    content = typeset.data(blocks, title=title, size=6.6, flipped=True, pad=1.6,
-                           margin=(12, 12, 12))  # fmt: skip
+    content = typeset.data(blocks, title=title, size=TYPE, flipped=True, pad=1.8,
+                           margin=(11, 11, 11))  # fmt: skip
     return Page(tuple(blocks), tuple(where)), typeset.pdf(content, facts.opened(found))
 
 
