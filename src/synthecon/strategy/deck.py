@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from pptx import Presentation
 from pptx.chart.data import CategoryChartData
@@ -41,7 +40,6 @@ LEFT, WIDTH, TOP = 0.6, 12.13, 1.35  # inches
 HALF = 5.9
 ROOM = 3  # empty places at the end of a line, for its label
 PLOT = (0.07, 0.19, 0.91, 0.62)  # of the tornado's box: left, top, width, height of its bars
-OUTSIDE = "outside"
 MONEY = '#,##0," k";−#,##0," k"'
 
 
@@ -77,7 +75,7 @@ class _Slide:
 
     def __init__(self, prs, blocks: Sequence[Block], filler: Filler) -> None:
         self.slide = prs.slides.add_slide(prs.slide_layouts[5])  # a title, and nothing else
-        self.blocks, self.filler = list(blocks), filler
+        self.blocks, self.filler = blocks, filler
         title = self.slide.shapes.title
         title.left, title.top, title.width, title.height = _box(LEFT, 0.35, WIDTH, 0.85)
         _write(title.text_frame, [blocks[0].rich], 28, bold=True, colour=BLUE)
@@ -290,19 +288,8 @@ def _decides(s: _Slide) -> None:
     ):  # fmt: skip
         s.text([((text, True),)], max(places[key] - 1.1, 0.0), at, 2.2, 0.3, 12, colour=colour,
                side=PP_ALIGN.CENTER)  # fmt: skip
-    _mark(s, ranks)
     s.table(6.4, TOP + 0.35, 6.33, 14, 0.85, (0.35, 2.75, 1.9, 1.5))
     s.bullets(LEFT, 5.85, WIDTH, 1.1, 16)
-
-
-def _mark(s: _Slide, ranks: Sequence[int]) -> None:
-    """Says in the table which break-even lies outside the range of its assumption."""
-    place = next(i for i, b in enumerate(s.blocks) if b.kind == "table")
-    rows = [list(row) for row in s.blocks[place].rows]
-    for rank, row in zip(ranks, rows[1:], strict=False):
-        if s.filler.facts[f"sensitivity.{rank}.where"].text.startswith(OUTSIDE):
-            row[-1] = (*row[-1], (f", {s.filler.text(f'sensitivity.{rank}.where')}", False))
-    s.blocks[place] = replace(s.blocks[place], rows=tuple(map(tuple, rows)))
 
 
 def _accounts(s: _Slide) -> None:
