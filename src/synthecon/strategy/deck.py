@@ -210,7 +210,7 @@ def _first(s: _Slide) -> None:
         tile.text_frame.vertical_anchor = MSO_ANCHOR.MIDDLE
         for run in tile.text_frame.paragraphs[0].runs:
             run.font.size, run.font.bold = Pt(22 if long else 30), True
-    s.bullets(LEFT, 4.7, WIDTH, 2.2, 18)
+    s.bullets(LEFT, 4.65, WIDTH, 2.2, 18 if len(s.of("bullet")) < 4 else 15)
 
 
 def _cash(s: _Slide) -> None:
