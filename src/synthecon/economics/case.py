@@ -152,7 +152,8 @@ def read(folder: Path) -> Case:
     revenue = _revenue(policy, wrong)
     if wrong:
         shown = wrong[:40] + [f"… and {len(wrong) - 40} more"] * (len(wrong) > 40)
-        raise Problem("\n".join([f"{len(wrong)} rows cannot be read:", *shown]))
+        rows = "1 row" if len(wrong) == 1 else f"{len(wrong)} rows"
+        raise Problem("\n".join([f"{rows} cannot be read:", *shown]))
     table, features = classify.redundant(classify.classify(lines.table, rules))
     placed = bill.Lines(table, lines.refused, lines.rows, lines.unknown_tags)
     return Case(folder, policy, placed, tuple(features), tuple(rules), revenue)
