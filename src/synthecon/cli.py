@@ -17,7 +17,7 @@ from synthecon import Problem, paths
 Options = argparse.Namespace
 # commands that read their own arguments
 PASSED_ON = ("lab", "labs", "ledger", "model", "trace", "board", "bench", "mutate")
-PASSED_ON += ("calculate", "diagnose", "playbooks")
+PASSED_ON += ("calculate", "diagnose", "pipeline", "playbooks")
 
 
 def run(options: Options) -> int:
@@ -239,6 +239,8 @@ def parser() -> argparse.ArgumentParser:
     add("bench", bench, "time the training engine against the textbook loop", "bench --help")
     sums = elsewhere("synthecon.economics.calculators_command")
     add("calculate", sums, "break-evens of a company, or of your figures", "calculate build-vs-buy")
+    autopilot = elsewhere("synthecon.vault.pipeline_command")
+    add("pipeline", autopilot, "search for a student inside a budget", "pipeline --target .9")
     mutants = elsewhere("synthecon.mutate")
     add("mutate", mutants, "prove that the tests catch each committed mutation", "mutate --help")
     return top

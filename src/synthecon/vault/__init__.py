@@ -1,1 +1,1 @@
-"""The vault: calculators, diagnoses, playbooks and a pipeline that runs itself inside a budget."""
+"""The Vault: calculators, diagnosis, playbooks, and a pipeline that runs itself inside a budget."""

@@ -1,0 +1,126 @@
+"""Two ways to run a flow of steps: in memory, or so that a killed run goes on where it was.
+
+A flow is a function that calls `step(name, work)` again and again; it may loop as long as it likes,
+but what it does next must follow from the results so far.
+
+DBOS was chosen by measurement (@@TABLE@@)
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Protocol
+
+from synthecon import Problem
+
+Result = dict[str, Any]
+Step = Callable[[str, Callable[[], Result]], Result]
+"""(unique name, work) -> what the work returned, now or in an earlier life of this run."""
+Flow = Callable[[Step], Result]
+
+KILL_AT = "SYNTHECON_KILL_AT"
+
+
+def reach(point: str) -> None:
+    """A named point of a run.  A test that sets SYNTHECON_KILL_AT to its name ends the process
+    there, as a power cut would."""
+    if os.environ.get(KILL_AT) == point:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Engine(Protocol):
+    """Runs a flow to its end and returns what it returns."""
+
+    def run(self, flow: Flow) -> Result: ...
+
+
+class Memory:
+    """Runs a flow once and forgets it."""
+
+    def run(self, flow: Flow) -> Result:
+        return flow(lambda _, work: work())
+
+
+class _HaltError(BaseException):
+    """Leaves a workflow without DBOS writing the error down: the run stays one to go on with."""
+
+
+class Durable:
+    """Keeps each step's result in an SQLite file; a new process goes on after the last of them.
+
+    A step that was killed half-way runs again from its beginning, so whatever it does outside must
+    bear being done twice: files appear whole, and orders carry a key.  One process at a time.
+    No server, no network and no telemetry: DBOS talks to the file alone.
+    """
+
+    def __init__(self, store: Path, name: str) -> None:
+        self.store, self.name = store, name
+
+    def run(self, flow: Flow) -> Result:
+        """The result of the flow, begun or continued.
+
+        Raises:
+            Problem: the store is not one of this version's.
+            whatever a step or the flow raised: the run may be resumed all the same.
+        """
+        from dbos import DBOS, SetWorkflowID
+
+        outcome: Future[Result] = Future()
+        waiting: dict[str, Callable[[], Result]] = {}
+
+        def halted(work: Callable[[], Result]) -> Result:
+            try:
+                return work()
+            except _HaltError:
+                raise
+            except BaseException as error:
+                if not outcome.done():
+                    outcome.set_exception(error)
+                raise _HaltError from None
+
+        DBOS(
+            config={
+                "name": "synthecon",
+                "system_database_url": f"sqlite:///{self.store}",
+                "application_version": "1",  # not a hash of the code: the log of decisions tells
+                "executor_id": "here",
+                "log_level": "CRITICAL",
+                "enable_otlp": False,
+            }
+        )
+
+        @DBOS.step(name="step")
+        def perform(name: str) -> Result:
+            return halted(waiting.pop(name))
+
+        @DBOS.workflow(name="flow", max_recovery_attempts=1_000_000)
+        def workflow() -> Result:
+            def step(name: str, work: Callable[[], Result]) -> Result:
+                waiting[name] = work
+                return perform(name)
+
+            found = halted(lambda: flow(step))
+            outcome.set_result(found)
+            return found
+
+        try:
+            DBOS.launch()  # what is pending begins again by itself
+            status = DBOS.get_workflow_status(self.name)
+            if status is None:
+                with SetWorkflowID(self.name):
+                    DBOS.start_workflow(workflow)
+            elif status.status == "SUCCESS":
+                return DBOS.retrieve_workflow(self.name).get_result()
+            elif status.status not in ("PENDING", "ENQUEUED"):
+                raise Problem(f"{self.store}: the run is {status.status}: begin a new one")
+            return outcome.result()
+        except KeyboardInterrupt:
+            # The flow runs in a thread that nothing stops; a kill is what resuming is made for.
+            print("interrupted: resume it with --resume", flush=True)
+            os._exit(130)
+        finally:
+            DBOS.destroy(destroy_registry=True)
