@@ -413,6 +413,7 @@ class Run:
             needed = _needed(known)
             units = sum(max(0, n - bought.get(k, 0)) for k, n in needed.items())
             total += self.provider.quote("answer", units)
+            total += max(self._cost(_plain(c.student), rungs[-1]) for c in known)  # for its gates
             if total <= free:
                 if size < len(waiting):
                     self.decide(
@@ -445,12 +446,14 @@ class Run:
         """The first of these that the gates let through, its evidence and its prices."""
         s, top = self.settings, self.settings.rungs[-1]
         theirs = [g for g in self.gates if g.measure.startswith(STUDENT) or g.kind == "lineage"]
+        trained = set()
         for x in order:
             c = x.candidate
-            plain = Candidate(c.student, "", 0, 1.0, 0.0)
-            name = f"plain-{c.student}"
-            self.do("distil", name, lambda tick, p=plain, n=name: self.world.distil(
-                n, [p], top, tick), operations=self.world.training(plain, top))  # fmt: skip
+            plain, name = _plain(c.student), f"plain-{c.student}"
+            if name not in trained:
+                trained.add(name)
+                self.do("distil", name, lambda tick, p=plain, n=name: self.world.distil(
+                    n, [p], top, tick), operations=self.world.training(plain, top))  # fmt: skip
             seen = self.do(
                 "validate", f"student-{x.name}-{x.among.index(c)}",
                 lambda _, x=x, n=name: self._halved(
@@ -611,6 +614,11 @@ class Run:
             "decisions": {"count": len(self.log.entries),
                           "sha256": hashlib.sha256(text.encode()).hexdigest()},
         }  # fmt: skip
+
+
+def _plain(student: str) -> Candidate:
+    """A student that has the labels and nothing else: what made-up data must beat."""
+    return Candidate(student, "", 0, 1.0, 0.0)
 
 
 def _needed(candidates: Iterable[Candidate]) -> dict[str, int]:
