@@ -68,8 +68,8 @@ class Settings:
     rungs: tuple[Rung, ...]
     target: float | None = 0.9
     limit: Amount = UNLIMITED
-    batch: int = 36
-    keep: float = 1 / 3
+    batch: int = 16
+    keep: float = 1 / 4
     made: str = ""
     company: str = "case"
     source: str = "digits"
@@ -127,8 +127,12 @@ class Looked:
 
 @dataclass
 class Outcome:
-    """How a run ended.  reason: see the module's four.  promoted: whether a student was.  looked:
-    every candidate that was trained whole; front: money spent when each was known."""
+    """How a run ended.  reason: target reached, budget spent, space exhausted or blocked by a gate.
+    picked: the search's own choice, before the gates of a student; chosen: what they let through.
+    tested: its accuracy on the test images, one an init.  looked: every candidate that was trained
+    whole.  front: after each round the money spent and how many those were.  paid: money by kind
+    of step.
+    """
 
     reason: str
     detail: str
@@ -137,9 +141,10 @@ class Outcome:
     tested: tuple[float, ...]
     spent: Amount
     looked: list[Looked] = field(default_factory=list)
-    front: list[tuple[float, float]] = field(default_factory=list)  # money, best mean so far
-    paid: dict[str, float] = field(default_factory=dict)  # money by kind of step
+    front: list[tuple[float, int]] = field(default_factory=list)
+    paid: dict[str, float] = field(default_factory=dict)
     digest: dict[str, str] = field(default_factory=dict)
+    picked: Looked | None = None
 
 
 class _Stop(Exception):  # noqa: N818  # not an error: the budget's answer
@@ -205,7 +210,8 @@ class Run:
         self.wallet.settle(used)
         if not found["lost"] and not found["refused"]:
             self.pace.learn(operations, *found["took"])
-        self.paid[kind] = self.paid.get(kind, 0.0) + used.money
+        item = f"{kind} {order[0]}s" if order else kind
+        self.paid[item] = self.paid.get(item, 0.0) + used.money
         reach(f"{name}:after")
         if found["refused"]:
             self._refused(name, found["kind"], money)
@@ -325,7 +331,7 @@ class Run:
 
     def round(self, number: int, search: Search, waiting: list[Candidate],
               standing: list[dict[Candidate, float]], bought: dict[str, int],
-              looked: list[Looked], front: list[tuple[float, float]]) -> bool:  # fmt: skip
+              looked: list[Looked], front: list[tuple[float, int]]) -> bool:  # fmt: skip
         """One round of the ladder: cheap looks at new candidates, whole trainings of the best.
 
         Returns:
@@ -333,7 +339,7 @@ class Run:
         """
         s = self.settings
         waiting += search.ask(s.batch - len(waiting))
-        size = self._affordable(waiting, standing, bought)
+        size = self._affordable(waiting, standing, bought, looked)
         if not size:
             return False
         entering = [waiting.pop(0) for _ in range(size)]
@@ -364,7 +370,7 @@ class Run:
                     looked.append(Looked(c, name, tuple(entering), tuple(row)))
                 else:
                     standing[r][c] = mean
-        front.append((self.wallet.spent.money, max(x.mean for x in looked)))
+        front.append((self.wallet.spent.money, len(looked)))
         return True
 
     def _answers(self, candidates: Iterable[Candidate], bought: dict[str, int]) -> None:
@@ -394,7 +400,7 @@ class Run:
 
     def _affordable(
         self, waiting: Sequence[Candidate], standing: Sequence[Mapping[Candidate, float]],
-        bought: Mapping[str, int],
+        bought: Mapping[str, int], looked: Sequence[Looked],
     ) -> int:  # fmt: skip
         """How many new candidates a round may take so that its whole ladder can be paid.
 
@@ -413,7 +419,8 @@ class Run:
             needed = _needed(known)
             units = sum(max(0, n - bought.get(k, 0)) for k, n in needed.items())
             total += self.provider.quote("answer", units)
-            total += max(self._cost(_plain(c.student), rungs[-1]) for c in known)  # for its gates
+            able = {c.student for c in known} | {x.candidate.student for x in looked}
+            total += max(self._cost(_plain(student), rungs[-1]) for student in able)  # for its gates
             if total <= free:
                 if size < len(waiting):
                     self.decide(
@@ -479,7 +486,7 @@ class Run:
         """The whole run."""
         s = self.settings
         looked: list[Looked] = []
-        front: list[tuple[float, float]] = []
+        front: list[tuple[float, int]] = []
         reason, detail = EXHAUSTED, "every candidate was looked at"
         try:
             admitted = self.admit()
@@ -534,7 +541,7 @@ class Run:
 
     def _end(
         self, reason: str, detail: str, chosen: Looked | None, seen: Mapping, priced: Mapping,
-        looked: list[Looked], front: list[tuple[float, float]],
+        looked: list[Looked], front: list[tuple[float, int]],
     ) -> Outcome:  # fmt: skip
         """Promote, or say why not.  What it takes was never refused: it is free of charge."""
         top = self.settings.rungs[-1]
@@ -562,7 +569,8 @@ class Run:
                 self.settings.target, "stop, nothing promoted", f"{reason}: {detail}",
             )  # fmt: skip
         return Outcome(reason, detail, chosen is not None, chosen, tested, self.wallet.spent,
-                       looked, front, dict(self.paid), digest)  # fmt: skip
+                       looked, front, dict(self.paid), digest,
+                       next(iter(self.choose(looked)), None))  # fmt: skip
 
     def _free(self, kind: str, what: str, work: Callable[[], Result]) -> Result:
         """A durable step without a price, which no limit keeps from being done: closing the books.
@@ -646,8 +654,8 @@ def everything(
     top, some = settings.rungs[-1], settings.space.only(kinds).all()
     answers = sum(_needed(some).values())
     return {
-        "buy labels": settings.labels * (prices.label + prices.answer),
-        "buy answers": answers * prices.answer,
+        "buy labels": settings.labels * prices.label,
+        "buy answers": (answers + settings.labels) * prices.answer,
         "generate": sum(world.generating(k) for k in kinds) * prices.operation,
         "distil": sum(world.training(c, top) for c in some) * prices.operation,
         "evaluate": sum(world.scoring(c, top) for c in some) * prices.operation,

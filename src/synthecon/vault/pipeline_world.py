@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -241,7 +242,6 @@ class World:
             net = self._train(student, own, rung, tick)
             state = {k: v.detach() for k, v in net.state_dict().items()}
             found[student] = self._keep(f"{name}-{student}", state)
-            self.halfway()
         return found
 
     def _train(
@@ -275,8 +275,12 @@ class World:
         alpha = torch.tensor([c.alpha for c in candidates]).repeat_interleave(repeat)
         t, alpha = t.to(images.device), alpha.to(images.device)
 
+        step = itertools.count()
+
         def objective(out: nets.Output, batch: Tensor) -> Tensor:
             tick()
+            if next(step) == rung.steps // 2:
+                self.halfway()
             told, wanted = (x[batch].transpose(1, 2) for x in (logits, target))
             return losses.distillation(out.logits, told, wanted, t, alpha)
 

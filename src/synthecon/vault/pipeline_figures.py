@@ -1,0 +1,95 @@
+"""Figures of the autopilot: what a search spent, what it found, and what it decided on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from synthecon import plots
+
+
+def front(
+    share: np.ndarray, gaps: Sequence[tuple[np.ndarray, np.ndarray]], mean: np.ndarray,
+    budget: float, unit: str,
+) -> None:  # fmt: skip
+    """Points below the best against money, as a share of the exhaustive search's.
+
+    share [n], mean [n]: an exhaustive search in random order.  gaps: for each split the shares at
+    which the pipeline knew more, and the gap from there on.
+    """
+    _, ax = plt.subplots()
+    ax.plot(100 * share, mean, color=plots.MUTED)
+    at = int(0.55 * len(share))
+    plots.beside(ax, "every candidate, in random order", (100 * share[at], mean[at]), (0, 12),
+                 plots.MUTED)  # fmt: skip
+    for x, y in gaps:
+        ax.step(100 * x, y, where="post", color=plots.SKY, lw=1, alpha=0.8)
+        ax.plot(100 * x[-1], y[-1], "o", color=plots.BLUE, ms=6)
+    lowest = max(float(y[-1]) for _, y in gaps)
+    plots.beside(ax, "pipeline, a line a split", (100 * budget, lowest), (14, -4), plots.BLUE)
+    ax.axvline(100 * budget, color=plots.ORANGE, ls="--", lw=1.5)
+    top = max(float(mean.max()), *(float(y.max()) for _, y in gaps))
+    plots.beside(ax, "budget", (100 * budget, 1.02 * top), (6, 0), plots.ORANGE)
+    ax.axhline(1, color=plots.GREEN, ls=":", lw=1.5)
+    plots.beside(ax, "one point", (100, 1), (-4, 9), plots.GREEN)
+    ax.set(xlabel=f"spent on the search (% of training every candidate, {unit})",
+           ylabel="points below the best on the test set", xlim=(0, 102), ylim=(-0.1, None))  # fmt: skip
+
+
+def timeline(
+    rows: Sequence[tuple[str, float, str]], marks: Sequence[tuple[float, str]], unit: str
+) -> None:
+    """One split's decisions in their order.
+
+    rows: (stage, accuracy in %, decision) of each candidate at each look; marks: (position, words)
+    of what else was decided, above the picture.
+    """
+    _, ax = plt.subplots(figsize=(7.6, 4.6))
+    names = list(dict.fromkeys(stage for stage, _, _ in rows))
+    looks = {"goes on": (plots.BLUE, "o", plots.BLUE), "waits": (plots.MUTED, "o", "none"),
+             "trained whole": (plots.ORANGE, "D", plots.ORANGE)}  # fmt: skip
+    for decision, (edge, marker, face) in looks.items():
+        some = [(names.index(s), y) for s, y, d in rows if d == decision]
+        if some:
+            x, y = np.array(some).T
+            order = np.argsort(np.argsort(y)) / max(1, len(y))
+            ax.plot(x + 0.5 * (order - 0.5), y, marker, color=edge, mfc=face, ms=6, ls="")
+    y_low, y_high = ax.get_ylim()
+    ax.set_ylim(y_low, y_high + 0.28 * (y_high - y_low))
+    for k, (x, words) in enumerate(marks):
+        height = y_high + (0.07 + 0.085 * (k % 3)) * (y_high - y_low)
+        ax.annotate(words, (x, height), ha="left", va="center", fontsize=8, color=plots.INK)
+    for decision, at in zip(looks, (0.02, 0.19, 0.34), strict=True):
+        edge, marker, face = looks[decision]
+        ax.plot(at, 0.05, marker, color=edge, mfc=face, ms=6, transform=ax.transAxes)
+        ax.text(at + 0.02, 0.05, decision, transform=ax.transAxes, va="center", fontsize=9,
+                color=edge)  # fmt: skip
+    ax.set_xticks(range(len(names)), names, fontsize=8)
+    ax.set(ylabel="right on validation (%)", xlabel=unit)
+    ax.grid(axis="x", visible=False)
+
+
+def bills(bars: Mapping[str, Mapping[str, float]], unit: str) -> None:
+    """A stacked bar a search: money by what it went to."""
+    colours = (plots.MUTED, plots.PURPLE, plots.BLUE, plots.ORANGE)
+    _, ax = plt.subplots(figsize=(7.6, 2.6))
+    parts = list(next(iter(bars.values())))
+    for y, row in enumerate(bars.values()):
+        left = 0.0
+        for part, colour in zip(parts, colours, strict=False):
+            ax.barh(y, row[part], left=left, color=colour, height=0.55)
+            left += row[part]
+        plots.beside(ax, f"{left:,.0f}", (left, y), (6, 0), plots.INK)
+    whole = list(bars.values())[-1]
+    left = 0.0
+    widest = sum(whole.values())
+    for part, colour in zip(parts, colours, strict=False):
+        if whole[part] > 0.02 * widest:
+            plots.beside(ax, part, (left + whole[part] / 2, len(bars) - 1), (0, -27), colour)
+        left += whole[part]
+    ax.set_yticks(range(len(bars)), list(bars))
+    ax.set(xlabel=f"{unit} for one search, mean over splits", ylim=(len(bars) - 0.2, -0.6),
+           xlim=(0, 1.1 * widest))  # fmt: skip
+    ax.grid(axis="y", visible=False)

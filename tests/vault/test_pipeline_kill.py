@@ -1,0 +1,124 @@
+"""Killed anywhere, a run resumes and pays nothing twice: real processes, SIGKILL, at every step."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from synthecon import paths
+from synthecon.vault.pipeline_meter import totals
+from synthecon.vault.pipeline_provider import Provider
+
+HERE = Path(__file__).parent
+KILLED = -9
+
+
+class Forge:
+    """A warm parent; `live` is one life of a run."""
+
+    def __init__(self) -> None:
+        source = Path(paths.__file__).parents[1]
+        environment = {**os.environ, "PYTHONPATH": f"{source}:{HERE}", "OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, str(HERE / "forge.py")], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, env=environment, encoding="utf-8",
+        )  # fmt: skip
+
+    def live(
+        self, folder: Path, kill: str = "", real: bool = False, target: float | None = None
+    ) -> int:
+        asked = {"folder": str(folder), "kill": kill, "real": real, "target": target}
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+
+@pytest.fixture(scope="module")
+def forge() -> Iterator[Forge]:
+    one = Forge()
+    yield one
+    one.process.stdin.close()
+    one.process.wait(10)
+
+
+def trace(folder: Path) -> dict[str, object]:
+    """Everything that must come out the same: decisions, files, the provider's books."""
+    bill = Provider(folder / "provider.sqlite", {}).bill()
+    files = ("decisions.jsonl", "student.npz", "card.json")
+    kept = {f: (folder / f).read_bytes() if (folder / f).exists() else None for f in files}
+    return kept | {"bill": bill, "money": json.loads((folder / "spent.json").read_text())["money"]}
+
+
+def steps(folder: Path) -> list[str]:
+    return list(totals(folder / "journal.jsonl"))
+
+
+@pytest.fixture(scope="module")
+def whole(forge: Forge, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert forge.live(folder) == 0
+    return folder
+
+
+def test_a_run_has_every_kind_of_step(whole: Path):
+    kinds = {name.split(".")[1] for name in steps(whole)}
+    wanted = {"buy", "generate", "validate", "distil", "evaluate", "price", "examine", "promote"}
+    assert kinds == wanted
+    assert trace(whole)["card.json"] and len(trace(whole)["bill"]) >= 3
+
+
+@pytest.mark.parametrize("moment", ["before", "during", "after"])
+def test_killed_at_every_step_and_resumed_nothing_is_lost_or_paid_twice(
+    moment: str, forge: Forge, whole: Path, tmp_path: Path
+):
+    """One run dies once at each of its steps; every life goes on where the last one fell."""
+    for name in steps(whole):
+        assert forge.live(tmp_path, f"{name}:{moment}") == KILLED, name
+    assert forge.live(tmp_path) == 0
+    assert trace(tmp_path) == trace(whole)
+    ended = [json.loads(x) for x in (tmp_path / "journal.jsonl").read_text().splitlines()]
+    often = [e["step"] for e in ended if "seconds" in e]
+    assert sorted(often) == sorted(set(often)), "a finished step was done again"
+    orders = Provider(tmp_path / "provider.sqlite", {}).orders()
+    once = Provider(whole / "provider.sqlite", {}).orders()
+    bought = sum(".buy." in name for name in steps(whole))
+    assert once == bought
+    # killed between paying and writing it down, the pipeline ordered again and was not charged
+    assert orders == (2 * bought if moment == "during" else bought)
+
+
+@pytest.mark.parametrize("kind", ["buy", "distil", "promote"])
+def test_killed_twice_at_the_same_place(kind: str, forge: Forge, whole: Path, tmp_path: Path):
+    name = next(n for n in steps(whole) if f".{kind}." in n)
+    assert [forge.live(tmp_path, f"{name}:during") for _ in range(2)] == [KILLED, KILLED]
+    assert forge.live(tmp_path) == 0
+    assert trace(tmp_path) == trace(whole)
+
+
+def test_a_kill_in_a_real_training_changes_no_weight(forge: Forge, tmp_path: Path):
+    """Real images, real generators and real students, killed in the middle of three kinds."""
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    whole.mkdir()
+    cut.mkdir()
+    assert forge.live(whole, real=True) == 0
+    assert trace(whole)["student.npz"]
+    for kind in ("distil", "evaluate", "promote"):
+        name = next(n for n in steps(whole) if f".{kind}." in n)
+        assert forge.live(cut, f"{name}:during", real=True) == KILLED
+    assert forge.live(cut, real=True) == 0
+    assert trace(cut) == trace(whole)
+
+
+def test_a_finished_run_is_not_run_again(forge: Forge, whole: Path):
+    before = trace(whole)
+    journal = (whole / "journal.jsonl").read_bytes()
+    assert forge.live(whole) == 1  # the command never gets here: outcome.json stops it
+    assert (whole / "journal.jsonl").read_bytes() == journal
+    assert trace(whole) == before
