@@ -16,7 +16,8 @@ from synthecon import Problem, notebooks, paths, runner
 from synthecon.labs import derive, exercises
 from synthecon.labs.check import STRICT
 
-EXPERIMENTS = "lesson-1-physics/"  # they compare marked cells only; models compare all of them
+# They compare marked cells only; models compare all of them.
+EXPERIMENTS = ("lesson-1-physics/", "vault/autopilot")
 MODELS = ("lesson-1-physics/cogs-audit",)
 CASES = ("case", "case-tannhof")
 

@@ -1,0 +1,389 @@
+"""The pipeline's books, log, search and order of steps, on a world without images."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import stub_world
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stub_world import GATES, PRICES, RUNGS, SPACE, Stub
+
+from synthecon import Problem
+from synthecon.vault import pipeline, pipeline_log, pipeline_meter
+from synthecon.vault.pipeline_budget import Amount, OverBudgetError, Wallet
+from synthecon.vault.pipeline_engine import Memory
+from synthecon.vault.pipeline_log import Decision, DecisionLog
+from synthecon.vault.pipeline_meter import Journal
+from synthecon.vault.pipeline_provider import Provider
+from synthecon.vault.pipeline_search import Candidate, Rung, Search, Space, ladder
+
+
+def ran(folder: Path, world: Stub | None = None, gates=GATES, **changes: object):
+    """One run: outcome, decisions, provider."""
+    provider = Provider(folder / "books.sqlite", PRICES.provider())
+    asked = stub_world.settings(**changes)
+    outcome, log = pipeline.run(
+        asked, world or Stub(), PRICES, provider, gates, folder=folder, validation=400
+    )
+    return outcome, log.entries, provider
+
+
+# ---- the wallet
+
+amounts = st.floats(0, 50)
+
+
+@given(st.floats(1, 100), st.lists(st.tuples(amounts, st.floats(0, 1)), max_size=30))
+def test_a_wallet_that_is_asked_first_never_overspends(limit: float, steps):
+    wallet, begun = Wallet(Amount(limit, limit, limit)), 0.0
+    for reserve, share in steps:
+        need = Amount(reserve, reserve / 2, reserve / 3)
+        if wallet.refuses(need):
+            assert begun + reserve > limit - 1e-6  # it refuses only what would not fit
+            with pytest.raises(Problem, match="budget spent"):
+                wallet.reserve(need)
+            continue
+        wallet.reserve(need)
+        wallet.settle(Amount(share * need.money, share * need.seconds, share * need.joules))
+        begun += share * reserve
+        assert wallet.spent.money <= limit + 1e-9
+    assert wallet.spent.money == pytest.approx(begun)
+
+
+@pytest.mark.parametrize("kind", ["money", "seconds", "joules"])
+def test_each_limit_refuses_on_its_own(kind: str):
+    limit = replace(Amount(math.inf, math.inf, math.inf), **{kind: 5.0})
+    wallet = Wallet(limit, Amount(4, 4, 4))
+    assert wallet.refuses(replace(Amount(), **{kind: 1.0})) == ""  # exactly the limit may be spent
+    assert wallet.refuses(replace(Amount(), **{kind: 1.5})) == kind
+
+
+def test_a_step_that_takes_more_than_it_reserved_is_booked_and_told():
+    wallet = Wallet(Amount(10, 10, 10))
+    wallet.reserve(Amount(1))
+    with pytest.raises(Problem, match="had reserved 1"):
+        wallet.settle(Amount(2))
+    assert wallet.spent.money == 2
+    with pytest.raises(RuntimeError, match="nothing was reserved"):
+        wallet.settle(Amount(1))
+
+
+def test_amounts_are_never_negative():
+    with pytest.raises(ValueError, match="joules"):
+        Amount(joules=-1)
+    with pytest.raises(ValueError, match="money"):
+        Amount(math.nan)
+
+
+# ---- the provider
+
+orders = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from(["label", "answer"]), st.integers(0, 5)),
+    max_size=12,
+)
+
+
+@settings(max_examples=25)
+@given(orders)
+def test_a_provider_charges_each_key_once(tmp_path_factory: pytest.TempPathFactory, orders):
+    provider = Provider(tmp_path_factory.mktemp("p") / "books.sqlite", {"label": 2, "answer": 3})
+    first: dict[str, tuple[str, int]] = {}
+    for key, item, units in orders:
+        kept = first.setdefault(key, (item, units))
+        if kept == (item, units):
+            assert provider.buy(key, item, units).amount == provider.quote(item, units)
+        else:
+            with pytest.raises(Problem, match="the first time"):
+                provider.buy(key, item, units)
+    assert [(r.key, (r.item, r.units)) for r in provider.bill()] == sorted(first.items())
+    assert provider.orders() == len(orders)
+
+
+def test_a_provider_sells_only_its_list(tmp_path: Path):
+    with pytest.raises(Problem, match="on sale are label"):
+        Provider(tmp_path / "b", {"label": 1}).buy("k", "gold", 1)
+
+
+# ---- the log and the journal
+
+
+def entry(subject: str, **saw: object) -> Decision:
+    return Decision("001.buy", subject, saw, "rule", 0.5, "goes on", "because", 1.0)
+
+
+def test_a_log_goes_on_where_it_was_and_mends_a_torn_line(tmp_path: Path):
+    path = tmp_path / "d.jsonl"
+    log = DecisionLog(path)
+    log.add(entry("a"))
+    log.add(entry("b", x=1.5))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-7])
+    again = DecisionLog(path)
+    again.add(entry("a"))
+    again.add(entry("b", x=1.5))
+    assert path.read_bytes() == whole
+    assert pipeline_log.read(path) == again.entries
+    told = "\n".join(pipeline_log.told(again.entries, "USD"))
+    assert "b: goes on" in told and "because" in told and "x 1.5" in told and "1.00 USD" in told
+
+
+def test_code_that_decides_otherwise_than_before_is_stopped(tmp_path: Path):
+    DecisionLog(tmp_path / "d").add(entry("a"))
+    with pytest.raises(Problem, match="line 1: this code decides otherwise"):
+        DecisionLog(tmp_path / "d").add(entry("b"))
+
+
+def test_the_time_of_a_step_that_was_killed_is_counted(tmp_path: Path):
+    path = tmp_path / "j"
+    now = time.time()
+    lines = [{"step": "a", "began": now - 100, "lost": 0.0}, {"step": "a", "seconds": 3.0,
+             "joules": 30.0}, {"step": "b", "began": now - 50, "lost": 0.0}]  # fmt: skip
+    path.write_text("".join(json.dumps(x) + "\n" for x in lines) + '{"torn')
+    os.utime(path, (now - 43, now - 43))  # the last sign of life
+    journal = Journal(path)
+    assert journal.begin("b") == pytest.approx(7, abs=0.01)
+    assert journal.begin("a") == 3.0  # ended, and its result was never kept
+    os.utime(path, (time.time() + 2, time.time() + 2))
+    assert Journal(path).begin("b") == pytest.approx(9, abs=0.2)  # and a second attempt, killed
+    assert pipeline_meter.totals(path) == {"a": {"seconds": 3.0, "joules": 30.0}}
+
+
+def test_a_living_run_gives_signs_of_life(tmp_path: Path):
+    with Journal(tmp_path / "j") as journal:
+        os.utime(tmp_path / "j", (1, 1))
+        for _ in range(100):
+            if (tmp_path / "j").stat().st_mtime > 1:
+                break
+            time.sleep(0.02)
+        assert (tmp_path / "j").stat().st_mtime > 1
+        assert journal.begin("a") == 0.0
+
+
+# ---- the search
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_search_proposes_every_candidate_once_and_the_same_again(seed: int):
+    def asked() -> list[Candidate]:
+        search, found = Search(SPACE, seed, startup=4), []
+        while batch := search.ask(3):
+            found += batch
+            for c in batch:
+                search.tell(c, 0, c.amount / 20, last=c.student == "mlp-8")
+        assert search.left == 0
+        return found
+
+    once = asked()
+    assert sorted(once) == sorted(SPACE.all()) and len(once) == len(set(once))
+    assert asked() == once
+
+
+def test_the_search_learns():
+    """Told that one corner is good, it proposes that corner sooner than chance would."""
+    space = Space(tuple(f"mlp-{w}" for w in range(2, 12)), ("a", "b", "c"), (1, 2, 3, 4), ((1, 1),))
+    half = []
+    for seed in range(4):
+        search, found = Search(space, seed, startup=16), []
+        while search.left:
+            for c in search.ask(8):
+                good = c.kind == "a" and int(c.student.split("-")[1]) > 6
+                search.tell(c, 0, float(good), last=True)
+                found.append(good)
+        half.append(sum(found[: len(found) // 2]) / sum(found))
+    assert sum(half) / 4 > 0.65
+
+
+def test_a_ladder_narrows():
+    assert ladder(36, 3, 1 / 3) == [36, 12, 4]
+    assert ladder(1, 3, 0.25) == [1, 1, 1]
+    with pytest.raises(Problem, match="amounts of the space"):
+        Space(("a",), ("k",), (1, 1), ((1, 1),))
+
+
+# ---- the order of steps
+
+
+def test_a_run_ends_in_a_student_with_a_card(tmp_path: Path):
+    outcome, log, _ = ran(tmp_path)
+    assert outcome.promoted and outcome.reason in (pipeline.SPENT, pipeline.EXHAUSTED)
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert card["candidate"]["kind"] == "good" == card["lineage"]["generator"]
+    assert card["price"]["search"] == pytest.approx(outcome.spent.money)
+    assert sum(outcome.paid.values()) == pytest.approx(outcome.spent.money)
+    assert card["lineage"]["made"] == "2026-01-01"
+    decisions = {d.decision for d in log}
+    assert {"admitted", "blocked", "kept inside", "goes on", "waits", "promote"} <= decisions
+    assert all(d.reason and d.rule for d in log)
+    best = max(outcome.looked, key=lambda x: x.mean)
+    assert outcome.chosen == outcome.picked == best
+
+
+def test_the_money_is_what_the_provider_and_the_operations_say(tmp_path: Path):
+    world = Stub()
+    work = []
+    for name in ("training", "scoring"):
+        counted = getattr(world, name)
+        setattr(world, name, counted)
+    outcome, _, provider = ran(tmp_path, world)
+    bought = sum(r.amount for r in provider.bill())
+    assert outcome.paid["buy labels"] + outcome.paid["buy answers"] == pytest.approx(bought)
+    whole = {x.name: x for x in outcome.looked}
+    for x in whole.values():
+        work.append(sum(world.training(c, RUNGS[-1]) for c in x.among))
+    plain = {f"plain-{x.candidate.student}" for x in [outcome.chosen]}
+    assert plain <= set(world.begun)
+    assert outcome.paid["distil"] > sum(work) * PRICES.operation
+
+
+def test_data_that_a_gate_blocks_costs_no_answer_and_no_training(tmp_path: Path):
+    outcome, log, provider = ran(tmp_path)
+    assert {x.candidate.kind for x in outcome.looked} == {"good"}
+    assert not [r for r in provider.bill() if "bad" in r.key]
+    why = next(d for d in log if d.subject == "bad")
+    assert why.decision == "blocked" and why.threshold == 50.0 and "wrong side" in why.reason
+
+
+def test_no_data_passes(tmp_path: Path):
+    gates = [replace(g, threshold=99.0) if g.measure == "taught" else g for g in GATES]
+    outcome, _, provider = ran(tmp_path, gates=gates)
+    assert (outcome.reason, outcome.promoted) == (pipeline.BLOCKED, False)
+    assert {r.item for r in provider.bill() if r.units} == {"label", "answer"}
+    assert not (tmp_path / "card.json").exists()
+
+
+def test_a_student_that_gained_nothing_is_not_promoted(tmp_path: Path):
+    outcome, log, _ = ran(tmp_path, Stub(gain=0.5))  # the interval reaches below zero
+    assert (outcome.reason, outcome.promoted) == (pipeline.BLOCKED, False)
+    assert outcome.picked and outcome.chosen is None
+    refused = [d for d in log if d.decision == "blocked" and "student.gain" in d.saw]
+    assert len(refused) == len(outcome.looked)  # each of them was asked
+    assert not (tmp_path / "card.json").exists()
+
+
+def test_a_target_that_is_reached_ends_the_run(tmp_path: Path):
+    outcome, log, _ = ran(tmp_path, Stub(best=0.99), target=0.85, limit=Amount(1e9, 1e9, 1e9))
+    assert outcome.reason == pipeline.REACHED and outcome.promoted
+    x = outcome.chosen
+    assert pipeline.lower(x.scores[x.init], 400) >= 0.85
+    able = [y for y in outcome.looked if pipeline.lower(y.scores[y.init], 400) >= 0.85]
+    sizes = [int(y.candidate.student.split("-")[1]) for y in able]
+    assert int(x.candidate.student.split("-")[1]) == min(sizes)  # the cheapest to serve of those
+    everything = len(SPACE.only(["good"]).all())
+    assert len(outcome.looked) < everything
+    assert any(d.decision == "target reached" for d in log)
+
+
+def test_a_target_out_of_reach_promotes_nothing(tmp_path: Path):
+    outcome, log, _ = ran(tmp_path, target=0.99, limit=Amount(1e9, 1e9, 1e9))
+    assert (outcome.reason, outcome.promoted) == (pipeline.EXHAUSTED, False)
+    assert log[-1].decision == "stop, nothing promoted"
+    assert outcome.looked  # and the space was really looked at
+    seen = {d.subject for d in log if "rung" in d.saw}
+    assert seen == {str(c) for c in SPACE.only(["good"]).all()}
+
+
+def test_the_lower_end_is_below_the_share():
+    from scipy.stats import beta
+
+    assert pipeline.lower(0.9, 400) == pytest.approx(beta.ppf(0.1, 360, 41))
+    assert pipeline.lower(1.0, 50) == pytest.approx(0.1 ** (1 / 50))
+
+
+@settings(max_examples=25)
+@given(st.floats(0.01, 30), st.integers(0, 3), st.sampled_from([None, 0.86]))
+def test_no_run_ever_spends_more_than_it_may(
+    tmp_path_factory: pytest.TempPathFactory, money: float, seed: int, target: float | None
+):
+    outcome, log, provider = ran(
+        tmp_path_factory.mktemp("r"), limit=Amount(money, 1e9, 1e9), seed=seed, target=target
+    )
+    assert outcome.spent.money <= money + 1e-9
+    assert sum(r.amount for r in provider.bill()) <= money + 1e-9
+    assert all(d.spent <= money + 1e-6 for d in log)
+    spent = [d.spent for d in log]
+    assert spent == sorted(spent)
+    if not outcome.promoted:
+        assert outcome.reason in (pipeline.SPENT, pipeline.EXHAUSTED)
+
+
+def test_enough_money_is_kept_back_to_promote_what_was_found(tmp_path: Path):
+    """As soon as anything was trained whole, its gates can be paid."""
+    for cents in range(700, 1400, 25):
+        outcome, log, _ = ran(tmp_path / str(cents), limit=Amount(cents / 100, 1e9, 1e9))
+        assert outcome.promoted == bool(outcome.looked), cents
+        assert outcome.looked or log[-1].decision == "stop, nothing promoted"
+
+
+class Slow(Stub):
+    """A world in which every training step takes a while."""
+
+    def distil(self, name, candidates, rung, tick) -> dict[str, str]:
+        for _ in range(rung.steps):
+            end = time.process_time() + 0.02
+            while time.process_time() < end:
+                pass
+            tick()
+        return super().distil(name, candidates, rung, lambda: None)
+
+
+@pytest.mark.parametrize("kind", ["seconds", "joules"])
+def test_time_and_energy_stop_a_training_in_its_middle(kind: str, tmp_path: Path):
+    limit = replace(Amount(1e9, 1e9, 1e9), **{kind: 0.15 if kind == "seconds" else 1.5})
+    outcome, log, _ = ran(tmp_path, Slow(), limit=limit)
+    assert outcome.reason == pipeline.SPENT and outcome.detail.startswith(kind)
+    over = getattr(outcome.spent, kind) / getattr(limit, kind)
+    assert over < 1.8  # at most a training step and what follows it, on a slow machine too
+    assert log[-1].decision.startswith(("stop", "promote"))
+    assert any(d.decision == "stop" and kind in d.rule for d in log)
+
+
+def test_what_an_earlier_life_lost_counts_against_the_limit(tmp_path: Path):
+    path = tmp_path / "journal.jsonl"
+    path.write_text(json.dumps({"step": "001.buy.labels", "began": time.time() - 60,
+                                "lost": 0.0}) + "\n")  # fmt: skip
+    outcome, _, provider = ran(tmp_path, limit=Amount(1e9, 50.0, 1e9))
+    assert outcome.reason == pipeline.SPENT and outcome.detail.startswith("seconds")
+    assert outcome.spent.seconds >= 59
+    assert provider.bill() == []  # it was not begun again
+
+
+def test_a_late_step_is_paid_and_said(tmp_path: Path):
+    class Late(Stub):
+        def generate(self, kind: str) -> dict:
+            raise OverBudgetError("seconds")
+
+    outcome, _, _ = ran(tmp_path, Late())
+    assert outcome.reason == pipeline.SPENT
+    assert outcome.paid["generate"] == pytest.approx(7.0 * PRICES.operation)
+
+
+def test_seconds_never_steer_a_decision(tmp_path: Path):
+    quick, slow = (ran(tmp_path / w.__name__, w())[1] for w in (Stub, Slow))
+    assert quick == slow
+
+
+def test_the_exhaustive_bill_is_a_sum_by_hand():
+    asked, world = stub_world.settings(), Stub()
+    bill = pipeline.everything(asked, world, PRICES, ["good"])
+    work = sum(
+        3 * 10 * width * 6 * 2 for width, _, _ in itertools.product((4, 8), (10, 20), (1, 2))
+    )
+    assert bill["distil"] == pytest.approx(work * 0.001)
+    assert bill["buy labels"] == 5.0
+    assert bill["buy answers"] == pytest.approx(0.3)  # 20 made-up and 10 labelled images
+    assert bill["generate"] == pytest.approx(0.007)
+
+
+def test_memory_runs_a_flow_once():
+    seen = []
+    assert Memory().run(lambda step: step("a", lambda: seen.append(1) or {"x": 1})) == {"x": 1}
+    assert seen == [1]
+    assert Rung(1, 1) == Rung(1, 1)
