@@ -18,6 +18,9 @@ book: $(READY)  ## build and check the site from the committed notebooks and rec
 board: $(READY)  ## write memo, press release, deck, dashboard and workbook; CASE=folder: yours
 	$(SYNTHECON) board $(if $(CASE),"$(CASE)")
 
+pipeline: $(READY)  ## search for a student inside a budget; CASE=folder: at its prices
+	$(SYNTHECON) pipeline $(if $(CASE),--company "$(CASE)")
+
 lab: $(READY)  ## open JupyterLab
 	$(SYNTHECON) lab
 
@@ -40,4 +43,4 @@ $(READY): requirements.lock pyproject.toml
 	.venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps -e .
 	@touch $@
 
-.PHONY: help run test book board lab refresh bench clean
+.PHONY: help run test book board pipeline lab refresh bench clean

@@ -51,6 +51,8 @@ from synthecon.physics import (
     privacy,
 )
 from synthecon.strategy import adoption, backlog, debt, gates, moat, risk, worth
+from synthecon.vault.pipeline_budget import Amount, Wallet
+from synthecon.vault.pipeline_provider import Provider
 
 
 def taught(name: str, function: str) -> Callable:
@@ -555,3 +557,27 @@ def test_the_curve_of_the_notebook_is_that_of_the_package(times, money):
                                       ramp=ramp, saving=saving, growth=0, month=upkeep, rate=0,
                                       tax=0, months=24)  # fmt: skip
     assert list(whole.curve) == pytest.approx(simple, abs=1e-6)
+@given(st.integers(1, 40), st.lists(st.tuples(st.integers(0, 20), st.floats(0, 1)), max_size=12))
+def test_the_notebook_spends_as_the_wallet_does(limit, steps):
+    spend, wallet, spent = taught("vault/autopilot", "spend"), Wallet(Amount(limit)), 0.0
+    for reserve, share in steps:
+        used = int(share * reserve)
+        spent, answer = spend(limit, spent, reserve, lambda used=used: used)
+        fits = not wallet.refuses(Amount(reserve))
+        assert fits == (answer == "done")
+        if fits:
+            wallet.reserve(Amount(reserve))
+            wallet.settle(Amount(used))
+        assert wallet.spent.money == spent <= limit
+
+
+def test_the_notebook_charges_and_remembers_as_the_package_does(tmp_path):
+    once, charge = (taught("vault/autopilot", name) for name in ("once", "charge"))
+    books, provider = {}, Provider(tmp_path / "books", {"label": 1})
+    for key, units in (("a", 3), ("b", 2), ("a", 3)):
+        assert charge(books, key, units) == provider.buy(key, "label", units).amount
+    assert sum(books.values()) == sum(r.amount for r in provider.bill()) == 5
+    done = []
+    for _ in range(2):
+        assert once(tmp_path / "steps.json", "x", lambda: done.append(1) or 7) == 7
+    assert done == [1]

@@ -103,6 +103,20 @@ SHORT = {
         "changes": [0, 1],
         "usual": 1,
     },
+    "vault/autopilot": {
+        "limit": 700,
+        "provider": 200,
+        "pool": 200,
+        "labels": 50,
+        "test": 60,
+        "teacher": "cnn-2",
+        "students": ["cnn-2"],
+        "amounts": [20, 40],
+        "looks": [1, 2],
+        "inits": 1,
+        "crowd": 4,
+        "share": 0.9,
+    },
     "lesson-1-physics/language-model": {
         "limit": 60000,
         "splits": 2,
@@ -150,6 +164,7 @@ def test_every_notebook_has_a_gpu_experiment_on_both_real_data_sets():
         ("lesson-1-physics/bridging", "fashion-mnist"),
         ("lesson-1-physics/synthetic-worth", "fashion-mnist"),
         ("lesson-1-physics/language-model", "transformer"),
+        ("vault/autopilot", "fashion-mnist"),
     ],
 )
 def test_the_gpu_path_runs_on_a_few_hundred_images(name, variant, tmp_path, monkeypatch):

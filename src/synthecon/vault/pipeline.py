@@ -17,7 +17,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,7 +26,6 @@ from synthecon.energy import Meter
 from synthecon.physics.detect import clopper_pearson
 from synthecon.strategy import gates
 from synthecon.vault.pipeline_budget import (
-    KINDS,
     UNLIMITED,
     Amount,
     OverBudgetError,
@@ -147,7 +146,7 @@ class Outcome:
     picked: Looked | None = None
 
 
-class _Stop(Exception):  # noqa: N818  # not an error: the budget's answer
+class _Stop(Exception):  # not an error: the budget's answer
     def __init__(self, kind: str, detail: str) -> None:
         super().__init__(detail)
         self.kind, self.detail = kind, detail
@@ -272,9 +271,7 @@ class Run:
         decision: str, reason: str,
     ) -> None:  # fmt: skip
         spent = round(self.wallet.spent.money, 6)
-        self.log.add(
-            Decision(self.last, subject, saw, rule, threshold, decision, reason, spent)
-        )
+        self.log.add(Decision(self.last, subject, saw, rule, threshold, decision, reason, spent))
 
     # ---- the stages
 
@@ -415,12 +412,14 @@ class Run:
             for r, count in enumerate(ladder(size, len(rungs), self.settings.keep)):
                 if r:
                     known += standing[r - 1]
-                    total += sum(sorted((self._cost(c, rungs[r]) for c in known))[-count:])
+                    total += sum(sorted(self._cost(c, rungs[r]) for c in known)[-count:])
             needed = _needed(known)
             units = sum(max(0, n - bought.get(k, 0)) for k, n in needed.items())
             total += self.provider.quote("answer", units)
             able = {c.student for c in known} | {x.candidate.student for x in looked}
-            total += max(self._cost(_plain(student), rungs[-1]) for student in able)  # for its gates
+            total += max(
+                self._cost(_plain(student), rungs[-1]) for student in able
+            )  # for its gates
             if total <= free:
                 if size < len(waiting):
                     self.decide(
@@ -430,10 +429,11 @@ class Run:
                     )  # fmt: skip
                 return size
             size //= 2
-        self.decide(
-            "run", {"needed": round(total, 6) if waiting else 0.0, "left": round(free, 6)},
-            "the ladder of one candidate can be paid", None, "stop", "the money left does not reach",
-        ) if waiting else None  # fmt: skip
+        if waiting:
+            self.decide(
+                "run", {"needed": round(total, 6), "left": round(free, 6)},
+                "the ladder of one candidate can be paid", None, "stop", "too little money is left",
+            )  # fmt: skip
         return 0
 
     def million(self, c: Candidate) -> float:
@@ -477,8 +477,13 @@ class Run:
                 )  # fmt: skip
             if blocked:
                 continue
-            priced = self.do("price", f"{x.name}-{x.among.index(c)}", lambda _, c=c: self._halved(
-                lambda _k: {"million": self.million(c), "currency": self.prices.currency}, ""))
+            priced = self.do(
+                "price",
+                f"{x.name}-{x.among.index(c)}",
+                lambda _, c=c: self._halved(
+                    lambda _k: {"million": self.million(c), "currency": self.prices.currency}, ""
+                ),
+            )
             return x, seen, priced
         return None, {}, {}
 
@@ -554,7 +559,7 @@ class Run:
             )["scores"][x.among.index(x.candidate)])  # fmt: skip
             self.decide(
                 str(x.candidate), {"validation": round(x.mean, 6), "million": priced["million"]},
-                "passed its gates" + ("" if self.settings.target is None else ", cheapest to serve"),
+                "passed its gates; the first in the order of choice",
                 self.settings.target, "promote", f"{reason}: {detail}",
             )  # fmt: skip
             card = self._card(reason, detail, x, seen, priced, tested)

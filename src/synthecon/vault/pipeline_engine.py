@@ -3,7 +3,15 @@
 A flow is a function that calls `step(name, work)` again and again; it may loop as long as it likes,
 but what it does next must follow from the results so far.
 
-DBOS was chosen by measurement (@@TABLE@@)
+DBOS was chosen by measurement: it adds the fewest packages to our pins, and after a kill it goes on
+behind the last finished step in the same process, with no server and no network.  2026-11-22,
+Python 3.11, two busy cores; a step that does nothing:
+
+    DBOS 3.4.0         4 packages more, import 0.8 s, 5 ms a step, resumes, loops as it likes
+    Metaflow 2.19.39   5 packages, 0.7 s, 1.5 s a step (a process each), resumes, loops
+    Dagster 1.13.29   25 packages, 1.5 s, 0.2 to 0.4 s a step; a killed run ran again from its start
+    DVC 3.67.1        68 packages, 0.4 s, 0.3 s a stage; stages are named beforehand: no open loop
+    Prefect 3.8.8     68 packages, not installable beside our pins; alone it did not import
 """
 
 from __future__ import annotations

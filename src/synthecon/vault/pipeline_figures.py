@@ -22,7 +22,7 @@ def front(
     _, ax = plt.subplots()
     ax.plot(100 * share, mean, color=plots.MUTED)
     at = int(0.55 * len(share))
-    plots.beside(ax, "every candidate, in random order", (100 * share[at], mean[at]), (0, 12),
+    plots.beside(ax, "every candidate, in random order", (100 * share[at], mean[at]), (0, 16),
                  plots.MUTED)  # fmt: skip
     for x, y in gaps:
         ax.step(100 * x, y, where="post", color=plots.SKY, lw=1, alpha=0.8)
@@ -33,18 +33,20 @@ def front(
     top = max(float(mean.max()), *(float(y.max()) for _, y in gaps))
     plots.beside(ax, "budget", (100 * budget, 1.02 * top), (6, 0), plots.ORANGE)
     ax.axhline(1, color=plots.GREEN, ls=":", lw=1.5)
-    plots.beside(ax, "one point", (100, 1), (-4, 9), plots.GREEN)
-    ax.set(xlabel=f"spent on the search (% of training every candidate, {unit})",
-           ylabel="points below the best on the test set", xlim=(0, 102), ylim=(-0.1, None))  # fmt: skip
+    plots.beside(ax, "one point", (100, 1), (-4, -10), plots.GREEN)
+    ax.set(
+        xlabel=f"spent on the search (% of training every candidate, {unit})",
+        ylabel="points below the best on the test set",
+        xlim=(0, 102),
+        ylim=(-0.1, None),
+    )
 
 
-def timeline(
-    rows: Sequence[tuple[str, float, str]], marks: Sequence[tuple[float, str]], unit: str
-) -> None:
+def timeline(rows: Sequence[tuple[str, float, str]], marks: Sequence[str], unit: str) -> None:
     """One split's decisions in their order.
 
-    rows: (stage, accuracy in %, decision) of each candidate at each look; marks: (position, words)
-    of what else was decided, above the picture.
+    rows: (stage, accuracy in %, decision) of each candidate at each look; marks: what else was
+    decided, a line each, above the picture.
     """
     _, ax = plt.subplots(figsize=(7.6, 4.6))
     names = list(dict.fromkeys(stage for stage, _, _ in rows))
@@ -57,10 +59,8 @@ def timeline(
             order = np.argsort(np.argsort(y)) / max(1, len(y))
             ax.plot(x + 0.5 * (order - 0.5), y, marker, color=edge, mfc=face, ms=6, ls="")
     y_low, y_high = ax.get_ylim()
-    ax.set_ylim(y_low, y_high + 0.28 * (y_high - y_low))
-    for k, (x, words) in enumerate(marks):
-        height = y_high + (0.07 + 0.085 * (k % 3)) * (y_high - y_low)
-        ax.annotate(words, (x, height), ha="left", va="center", fontsize=8, color=plots.INK)
+    ax.set_ylim(y_low - 0.1 * (y_high - y_low), y_high)
+    ax.set_title("\n".join(marks), fontsize=9, fontweight="normal")
     for decision, at in zip(looks, (0.02, 0.19, 0.34), strict=True):
         edge, marker, face = looks[decision]
         ax.plot(at, 0.05, marker, color=edge, mfc=face, ms=6, transform=ax.transAxes)

@@ -1,7 +1,8 @@
-"""What a step costs, from the company's ledger: nothing here is measured while the pipeline runs."""
+"""What a step costs, from the company's ledger: nothing is measured while the pipeline runs."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,4 +97,4 @@ def _weights(student: str) -> int:
     if kind != "mlp":
         raise Problem(f"{TRAINED}: the timed student is {student!r}, and no MLP: count its weights")
     sizes = [64, *map(int, widths), 10]
-    return sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
+    return sum(a * b for a, b in itertools.pairwise(sizes))

@@ -40,8 +40,7 @@ class Candidate:
 
     def __str__(self) -> str:
         return (
-            f"{self.student} on {self.amount} {self.kind}, "
-            f"T={self.temperature:g}, α={self.alpha:g}"
+            f"{self.student} on {self.amount} {self.kind}, T={self.temperature:g}, α={self.alpha:g}"
         )
 
 
