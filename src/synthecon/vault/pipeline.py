@@ -1,4 +1,4 @@
-"""A pipeline that runs itself inside a budget: generate, validate, distil, evaluate, price, promote.
+"""A pipeline that runs itself in a budget: generate, validate, distil, evaluate, price, promote.
 
 It goes on until a student reaches the target, the budget is spent, the space is used up or a gate
 blocks.  Three rules hold it together.  *Reserve, then settle*: a step begins when what it may take
@@ -175,6 +175,8 @@ class Run:
         self.pace = Pace(1.0, self.core_watts, 1e9)  # until the first step was timed
         self.number = 0
         self.paid: dict[str, float] = {}
+        self.plain: set[str] = set()  # students that were trained on the labels alone
+        self.refused: set[Candidate] = set()  # by the gates of a student
         self.last = "start"
 
     # ---- one step
@@ -453,12 +455,13 @@ class Run:
         """The first of these that the gates let through, its evidence and its prices."""
         s, top = self.settings, self.settings.rungs[-1]
         theirs = [g for g in self.gates if g.measure.startswith(STUDENT) or g.kind == "lineage"]
-        trained = set()
         for x in order:
             c = x.candidate
+            if c in self.refused:
+                continue
             plain, name = _plain(c.student), f"plain-{c.student}"
-            if name not in trained:
-                trained.add(name)
+            if name not in self.plain:
+                self.plain.add(name)
                 self.do("distil", name, lambda tick, p=plain, n=name: self.world.distil(
                     n, [p], top, tick), operations=self.world.training(plain, top))  # fmt: skip
             seen = self.do(
@@ -476,6 +479,7 @@ class Run:
                     "blocked" if blocked else "passes", f"{f.gate.kind} gate: {f.reason}",
                 )  # fmt: skip
             if blocked:
+                self.refused.add(c)
                 continue
             priced = self.do(
                 "price",
@@ -492,6 +496,7 @@ class Run:
         s = self.settings
         looked: list[Looked] = []
         front: list[tuple[float, int]] = []
+        crowned: tuple[Looked | None, dict, dict] = (None, {}, {})
         reason, detail = EXHAUSTED, "every candidate was looked at"
         try:
             admitted = self.admit()
@@ -509,40 +514,37 @@ class Run:
                     left = s.limit.money - self.wallet.spent.money
                     detail = f"money: {left:,.2f} left, less than one candidate's ladder"
                     break
-                best = max(looked, key=lambda x: x.mean)
-                x = max(looked, key=lambda x: x.scores[x.init])
-                floor = lower(x.scores[x.init], self.validation)
-                if s.target is not None:
-                    done = floor >= s.target
-                    self.decide(
-                        str(x.candidate),
-                        {"accuracy": round(x.scores[x.init], 6), "at least": round(floor, 6)},
-                        "lower end of the 90 % interval ≥ target", s.target,
-                        "target reached" if done else "go on",
-                        "the best network so far" if done else "no network shows the target yet",
-                    )  # fmt: skip
-                    if done:
-                        reason, detail = REACHED, f"{floor:.3f} at least, {s.target:g} wanted"
-                        break
-                else:
+                if s.target is None:
+                    best = max(looked, key=lambda x: x.mean)
                     self.decide(
                         str(best.candidate), {"accuracy": round(best.mean, 6)},
                         "no target: the best that the budget buys", None, "go on",
                         f"{len(looked)} trained whole, {search.left} never looked at",
                     )  # fmt: skip
+                    continue
+                x = max(looked, key=lambda x: x.scores[x.init])
+                floor = lower(x.scores[x.init], self.validation)
+                self.decide(
+                    str(x.candidate),
+                    {"accuracy": round(x.scores[x.init], 6), "at least": round(floor, 6)},
+                    "lower end of the 90 % interval ≥ target", s.target,
+                    "target reached" if floor >= s.target else "go on",
+                    "the best network so far",
+                )  # fmt: skip
+                crowned = self.crown(self.choose(looked))
+                if crowned[0]:
+                    reason, detail = REACHED, f"{floor:.3f} at least, {s.target:g} wanted"
+                    break
         except _Stop as stop:
             reason, detail = SPENT, stop.detail
-        order = self.choose(looked)
-        if not order:
-            return self._end(reason, detail, None, {}, {}, looked, front)
         try:
-            chosen, seen, priced = self.crown(order)
+            if not crowned[0]:
+                crowned = self.crown(self.choose(looked))
         except _Stop as stop:
-            return self._end(SPENT, f"{stop.detail}; before a student was checked", None, {}, {},
-                             looked, front)  # fmt: skip
-        if chosen is None:
-            return self._end(BLOCKED, "no student passed", None, {}, {}, looked, front)
-        return self._end(reason, detail, chosen, seen, priced, looked, front)
+            reason, detail = SPENT, f"{stop.detail}; before a student was checked"
+        if not crowned[0] and self.refused:
+            reason, detail = BLOCKED, f"students refused: {len(self.refused)}; {reason}, {detail}"
+        return self._end(reason, detail, *crowned, looked, front)
 
     def _end(
         self, reason: str, detail: str, chosen: Looked | None, seen: Mapping, priced: Mapping,
