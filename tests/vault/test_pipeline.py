@@ -290,6 +290,33 @@ def test_a_target_out_of_reach_promotes_nothing(tmp_path: Path):
     assert seen == {str(c) for c in SPACE.only(["good"]).all()}
 
 
+def test_a_refused_student_does_not_end_a_run_that_has_money_left(tmp_path: Path):
+    class Picky(Stub):
+        def student_evidence(self, name, candidates, rung, chosen, init, plain):
+            good = 2.0 if chosen.amount == 20 and chosen.temperature == 4 else -2.0
+            return {"student.gain": [good, good - 1, good + 1, 0.95, 400, "m"]}
+
+    rich = Amount(1e9, 1e9, 1e9)
+    outcome, log, _ = ran(tmp_path, Picky(best=0.99), target=0.8, limit=rich, keep=1.0)
+    assert (outcome.reason, outcome.promoted) == (pipeline.REACHED, True)
+    assert (outcome.chosen.candidate.amount, outcome.chosen.candidate.temperature) == (20, 4)
+    asked = [d.subject for d in log if "student.gain" in d.saw]
+    assert len(asked) == len(set(asked)) > 1  # nobody is asked twice
+    plain = [d.step for d in log if ".distil.plain" in d.step]
+    assert len(plain) == len(set(plain))
+
+
+def test_the_best_of_a_rung_go_on(tmp_path: Path):
+    _, log, _ = ran(tmp_path)
+    by_step: dict[str, dict[str, list[float]]] = {}
+    for d in log:
+        if "rung" in d.saw:
+            by_step.setdefault(d.step, {}).setdefault(d.decision, []).append(d.saw["accuracy"])
+    assert by_step
+    for row in by_step.values():
+        assert min(row["goes on"]) >= max(row.get("waits", [0.0]))
+
+
 def test_the_lower_end_is_below_the_share():
     from scipy.stats import beta
 
