@@ -116,9 +116,10 @@ def test_a_kill_in_a_real_training_changes_no_weight(forge: Forge, tmp_path: Pat
     assert trace(cut) == trace(whole)
 
 
-def test_a_finished_run_is_not_run_again(forge: Forge, whole: Path):
-    before = trace(whole)
-    journal = (whole / "journal.jsonl").read_bytes()
-    assert forge.live(whole) == 1  # the command never gets here: outcome.json stops it
-    assert (whole / "journal.jsonl").read_bytes() == journal
+def test_a_finished_run_is_gone_through_again_and_nothing_is_done(forge: Forge, whole: Path):
+    """As after a kill between the last step and the summary."""
+    before, journal = trace(whole), (whole / "journal.jsonl").read_bytes()
+    (whole / "spent.json").unlink()
+    assert forge.live(whole) == 0
     assert trace(whole) == before
+    assert (whole / "journal.jsonl").read_bytes() == journal

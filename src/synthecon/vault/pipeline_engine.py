@@ -122,7 +122,9 @@ class Durable:
                 with SetWorkflowID(self.name):
                     DBOS.start_workflow(workflow)
             elif status.status == "SUCCESS":
-                return DBOS.retrieve_workflow(self.name).get_result()
+                # Finished, and perhaps killed before anybody was told: go through it once more.
+                kept = iter(DBOS.list_workflow_steps(self.name))
+                return flow(lambda name, work: next(kept)["output"])
             elif status.status not in ("PENDING", "ENQUEUED"):
                 raise Problem(f"{self.store}: the run is {status.status}: begin a new one")
             return outcome.result()
