@@ -269,12 +269,14 @@ def test_a_student_that_gained_nothing_is_not_promoted(tmp_path: Path):
 
 
 def test_a_target_that_is_reached_ends_the_run(tmp_path: Path):
-    outcome, log, _ = ran(tmp_path, Stub(best=0.99), target=0.85, limit=Amount(1e9, 1e9, 1e9))
+    rich = Amount(1e9, 1e9, 1e9)
+    outcome, log, _ = ran(tmp_path, Stub(best=0.99), target=0.85, limit=rich, keep=1.0)
     assert outcome.reason == pipeline.REACHED and outcome.promoted
     x = outcome.chosen
     assert pipeline.lower(x.scores[x.init], 400) >= 0.85
     able = [y for y in outcome.looked if pipeline.lower(y.scores[y.init], 400) >= 0.85]
     sizes = [int(y.candidate.student.split("-")[1]) for y in able]
+    assert len(set(sizes)) > 1
     assert int(x.candidate.student.split("-")[1]) == min(sizes)  # the cheapest to serve of those
     everything = len(SPACE.only(["good"]).all())
     assert len(outcome.looked) < everything
@@ -363,12 +365,13 @@ class Slow(Stub):
 
 @pytest.mark.parametrize("kind", ["seconds", "joules"])
 def test_time_and_energy_stop_a_training_in_its_middle(kind: str, tmp_path: Path):
-    limit = replace(Amount(1e9, 1e9, 1e9), **{kind: 0.15 if kind == "seconds" else 1.5})
-    outcome, log, _ = ran(tmp_path, Slow(), limit=limit)
+    """A training of two seconds and twenty joules, of which a fraction is allowed."""
+    limit = replace(Amount(1e9, 1e9, 1e9), **{kind: 0.2 if kind == "seconds" else 2.0})
+    outcome, log, _ = ran(tmp_path, Slow(), limit=limit, rungs=(Rung(100, 1),))
     assert outcome.reason == pipeline.SPENT and outcome.detail.startswith(kind)
-    over = getattr(outcome.spent, kind) / getattr(limit, kind)
-    assert over < 1.8  # at most a training step and what follows it, on a slow machine too
-    assert log[-1].decision.startswith(("stop", "promote"))
+    # a training step and what follows it may come on top, on a slow machine too
+    assert getattr(outcome.spent, kind) < 3 * getattr(limit, kind)
+    assert log[-1].decision == "stop, nothing promoted"
     assert any(d.decision == "stop" and kind in d.rule for d in log)
 
 
