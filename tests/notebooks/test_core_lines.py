@@ -557,6 +557,8 @@ def test_the_curve_of_the_notebook_is_that_of_the_package(times, money):
                                       ramp=ramp, saving=saving, growth=0, month=upkeep, rate=0,
                                       tax=0, months=24)  # fmt: skip
     assert list(whole.curve) == pytest.approx(simple, abs=1e-6)
+
+
 @given(st.integers(1, 40), st.lists(st.tuples(st.integers(0, 20), st.floats(0, 1)), max_size=12))
 def test_the_notebook_spends_as_the_wallet_does(limit, steps):
     spend, wallet, spent = taught("vault/autopilot", "spend"), Wallet(Amount(limit)), 0.0

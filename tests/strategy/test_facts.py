@@ -83,7 +83,7 @@ def number(text: str) -> tuple[float, float]:
 @pytest.mark.parametrize(
     ("amount", "text"),
     [
-        (0, "0 USD"), (-0.2, "0 USD"), (999.4, "999 USD"), (999.6, "1.0 k USD"),
+        (0, "0 USD"), (-0.2, "−0.20 USD"), (999.4, "999 USD"), (999.6, "1.0 k USD"),
         (-8_400, "−8.4 k USD"), (9_949, "9.9 k USD"), (9_951, "10 k USD"),
         (224_397, "224 k USD"), (999_499, "999 k USD"), (999_501, "1.00 M USD"),
         (1_254_999, "1.25 M USD"), (-12_940_000, "−12.9 M USD"),

@@ -378,16 +378,17 @@ def judge(
 ) -> list[str]:
     """What does not fit the notebooks and their records, one line each.
 
-    Every notebook has a playbook and every recorded claim is served once; a claim that does not
-    simply hold is served with what to do instead.  wanted: notebooks (all of the checkout).
+    Every notebook of a lesson has a playbook and every claim that it recorded is served once; a
+    claim that does not simply hold is served with what to do instead.  wanted: notebooks (all of
+    the lessons).
     """
-    wanted = notebooks.names() if wanted is None else wanted
+    wanted = [n for n in notebooks.names() if n.startswith("lesson-")] if wanted is None else wanted
     have = {p.notebook for p in shelf.playbooks}
     wrong = [f"{FILE}: no playbook for {n}; add one" for n in wanted if n not in have]
     verdicts = {
         f"{run.notebook}#{claim.name}": claim.verdict
         for key, run in runs.items()
-        if key == f"cpu/{run.notebook}"
+        if key == f"cpu/{run.notebook}" and run.notebook in wanted
         for claim in run.claims
     }
     served = [s.claim for p in shelf.playbooks for s in p.claims]
