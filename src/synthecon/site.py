@@ -91,7 +91,9 @@ class Page(HTMLParser):
             self._open.append(tag)
         drawn = tag == "svg" and given.get("role") == "img"
         if (tag == "img" or drawn) and "article" in self._open:
-            image = Figure(given.get("src") or "in the page", given.get("alt"))
+            image = Figure(
+                given.get("src") or "in the page", given.get("alt") or given.get("aria-label")
+            )
             self.figures.append(image)
             if "figure" in self._open:
                 self._pending.append(image)

@@ -132,10 +132,10 @@ def chart(curve: Sequence[float], currency: str) -> str:
     )
     end_x, end_y = at(last, curve[last])
     return (
-        f'<svg class="j-curve" viewBox="0 0 {WIDE:.0f} {TALL:.0f}" role="img" '
+        f'<figure class="j-curve"><svg viewBox="0 0 {WIDE:.0f} {TALL:.0f}" role="img" '
         f'aria-label="{told}">'
         f'<line class="zero" x1="{LEFT}" x2="{WIDE - RIGHT:.1f}" y1="{zero:.1f}" y2="{zero:.1f}"/>'
         f'<polyline class="line" points="{points}"/>'
         f'<text x="{end_x + 6:.1f}" y="{end_y + 4:.1f}">{number(curve[last])} {currency}</text>'
-        f"{ticks}</svg>"
+        f"{ticks}</svg><figcaption>Cumulated cash by month, in {currency}</figcaption></figure>"
     )
