@@ -19,6 +19,7 @@ COPIED = (
     "components.csv",
     "metrics.csv",
     "gates.csv",
+    "pipeline-gates.csv",
     "datasets.csv",
     "stakeholders.csv",
     "adoption.csv",
