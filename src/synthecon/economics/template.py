@@ -158,6 +158,16 @@ LESSONS: Mapping[str, Mapping[str, str]] = {
         "evidence": "measure=measurement id, with a semicolon and a blank between",
         "note": "anything",
     },
+    "pipeline-gates.csv": {
+        "gate": "as in gates.csv; `python -m synthecon pipeline` asks its own sets and students",
+        "measure": "what the pipeline measures; the example has all that it knows",
+        "title": "what it is, for people",
+        "better": "above or below: the whole interval must lie there",
+        "threshold": "a number",
+        "unit": "of the threshold",
+        "state": "validated or released",
+        "evidence": "what counts as evidence",
+    },
     "stakeholders.csv": {
         "id": "of the objection",
         "stakeholder": "a role; no names of people",
