@@ -16,22 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthecon import cli, paths, records
+from synthecon import cli, paths
 from synthecon.economics import template
 from synthecon.vault import diagnose, known, playbooks
 
 CASES = ("case", "case-tannhof")
 RECENT = ("2026-08", "2026-09", "2026-10")
-
-
-@pytest.fixture(scope="module")
-def shelf():
-    return playbooks.load()
-
-
-@pytest.fixture(scope="module")
-def runs():
-    return records.load_all()
 
 
 @pytest.fixture(scope="module")

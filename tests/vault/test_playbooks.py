@@ -13,22 +13,12 @@ import shlex
 
 import pytest
 
-from synthecon import Problem, cli, notebooks, paths, records
+from synthecon import Problem, cli, notebooks, paths
 from synthecon.economics import ledger
 from synthecon.vault import known, playbooks
 
 CASES = ("case", "case-tannhof")
 MADE = "FOLDER"
-
-
-@pytest.fixture(scope="module")
-def shelf():
-    return playbooks.load()
-
-
-@pytest.fixture(scope="module")
-def runs():
-    return records.load_all()
 
 
 RAW = notebooks.load_yaml(playbooks.file().read_text("utf-8"))

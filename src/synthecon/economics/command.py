@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synthecon import paths
-from synthecon.economics import audit, case, ledger, model, sources, tables
+from synthecon.economics import audit, case, checked, ledger, model, sources
 
 
-def main(arguments: Sequence[str], also: tables.Check = lambda folder, model: []) -> int:
-    """Exit code 0; a case that is wrong is a Problem.  also: as `tables.load`."""
+def main(arguments: Sequence[str], also: checked.Check = lambda folder, model: []) -> int:
+    """Exit code 0; a case that is wrong is a Problem.  also: as `checked.load`."""
     parser = argparse.ArgumentParser(
         prog="synthecon ledger",
         description="Check a case's ledger and items against records and books, and every file "
@@ -33,13 +33,13 @@ def main(arguments: Sequence[str], also: tables.Check = lambda folder, model: []
         try:
             book = ledger.read_book(path)
         except ledger.LedgerError:
-            tables.load(
+            checked.load(
                 folder, fresh=True, also=every
             )  # tells it, with all that is wrong elsewhere
             raise
         changed = sources.update(path, book, model.books(audit.audit(case.read(folder))))
         print(*changed, f"{path}: {plural(len(changed), 'row')} written anew", sep="\n")
-    found = tables.load(folder, fresh=True, also=every)
+    found = checked.load(folder, fresh=True, also=every)
     kinds = Counter(row.source_type for row in found.rows.values())
     print(f"{path}: {plural(len(found.rows), 'row')}, {len(found.derived)} derived, "
           f"{plural(len(found.items), 'item')}")  # fmt: skip

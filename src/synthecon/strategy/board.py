@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from synthecon import Problem, paths
-from synthecon.economics import tables, workbook
+from synthecon.economics import checked, workbook
 from synthecon.economics.model import Model
 from synthecon.strategy import (
     dashboard,
@@ -39,7 +39,7 @@ def read(folder: Path, *, fresh: bool = False) -> Model:
         Problem: everything that is wrong with any of its files, at once, rows that are missing
             among it.
     """
-    return tables.load(folder, fresh=fresh, also=_checked)
+    return checked.load(folder, fresh=fresh, also=_checked)
 
 
 def _checked(folder: Path, model: Model) -> list[str]:
