@@ -186,7 +186,8 @@ def test_the_plans_of_the_cases_are_straight_lines_that_cross_where_the_formula_
         assert values["volume.requests"] == pytest.approx(volume)
         return float(tco.present(tco.after_tax(tco.of(items, name), values, plan), plan.rate))
 
-    lines = [Line(p, cost(p, 0.0), cost(p, 1.0) - cost(p, 0.0)) for p in plans]
+    each = {p: cost(p, 2.0) - cost(p, 1.0) for p in plans}
+    lines = [Line(p, cost(p, 1.0) - each[p], each[p]) for p in plans]
     for line in lines:
         assert line.at(40_000) == pytest.approx(cost(line.name, 40_000.0))
     even = sourcing.break_even_volume(*lines[:2])

@@ -36,8 +36,9 @@ def test_without_items_the_audit_alone_is_made(folder):
 
 
 def test_every_notebook_about_a_company_runs_on_the_folder(folder, monkeypatch):
-    monkeypatch.setattr(company.model, "load", lambda folder, fresh: None)
-    monkeypatch.setattr(company.facts, "collect", lambda found: {})
+    monkeypatch.setattr(company.board, "read", lambda folder, fresh: None)
+    monkeypatch.setattr(company.board, "collect", lambda found: {})
+    monkeypatch.setattr(company.board, "told", lambda found, them: [])
     monkeypatch.setattr(company.board, "documents", lambda found, them: {"memo.pdf": b"a page"})
     asked = []
 
