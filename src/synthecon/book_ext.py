@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -299,7 +300,8 @@ def adapt_copy(app: Sphinx, docname: str, source: list[str]) -> None:
     names = [re.escape(m["figure"]["name"]) for m in shown if "name" in m.get("figure", {})]
     # Its links were written for the folder of the notebook, and lead there from here too.
     folder = f"notebooks/{page[0]}".rpartition("/")[0]
-    source[0] = re.sub(r"\]\((?=[\w-][\w./-]*\.(?:ipynb|md)\b)", f"](/{folder}/", source[0])
+    link = re.compile(r"\]\(((?:\.\./)*[\w-][\w./-]*\.(?:ipynb|md))\b")
+    source[0] = link.sub(lambda m: f"](/{posixpath.normpath(f'{folder}/{m[1]}')}", source[0])
     if names:
         figure = re.compile(rf"(?<![\w-])({'|'.join(names)})(?![\w-])")
         source[0] = figure.sub(rf"\1-{anchor(page[1])}", source[0])

@@ -173,3 +173,14 @@ def test_a_refused_record_stops_the_build(playbook):
     file.write_text(file.read_text().replace('"holds"', '"fails"'))
     with pytest.raises(Exception, match="is refused"):
         playbook.build()
+
+
+def test_links_of_a_copy_lead_where_those_of_its_notebook_do():
+    text = "[a](shift.ipynb) [b](../vault/autopilot.ipynb) [c](https://x.org/y.ipynb)"
+    source = [json.dumps({"cells": [{"metadata": {}, "source": text}]})]
+    book_ext.adapt_copy(None, "results/mnist/lesson-1-physics/bridging@natural", source)
+    [cell] = json.loads(source[0])["cells"]
+    assert cell["source"] == (
+        "[a](/notebooks/lesson-1-physics/shift.ipynb) [b](/notebooks/vault/autopilot.ipynb) "
+        "[c](https://x.org/y.ipynb)"
+    )
