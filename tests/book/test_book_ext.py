@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+
+from synthecon import book_ext
 
 NAME = "lesson-1-physics/toy"
 ID = f"cpu/{NAME}"
