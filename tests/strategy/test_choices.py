@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from few import row
 
 from synthecon import paths
-from synthecon.economics import ledger, model, tco
+from synthecon.economics import model, tco
 from synthecon.strategy import choices, debt, risk
-
-
-def row(name, low, base=None, high=None, unit="share"):
-    base = low if base is None else base
-    high = base if high is None else high
-    law = "fixed" if low == high else "uniform"
-    return ledger.Row(
-        name, name, low, base, high, law, unit, "", "", "", "illustrative", "a test",
-        date(2026, 1, 31), "finance", "low", "", "",
-    )  # fmt: skip
 
 
 def item(name, scenario, line, factor, **change):

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import pyxirr
+from few import row
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,16 +86,6 @@ def test_what_makes_no_sense_is_refused(wrong):
 
 
 # -- A model of a few items -----------------------------------------------------------------------
-
-
-def row(name, low, base=None, high=None, unit="share"):
-    base = low if base is None else base
-    high = base if high is None else high
-    law = "fixed" if low == high else "uniform"
-    return ledger.Row(
-        name, name, low, base, high, law, unit, "", "", "", "illustrative", "a test",
-        date(2026, 1, 31), "finance", "low", "", "",
-    )  # fmt: skip
 
 
 def item(name, scenario, category, line, *factors, **change):
