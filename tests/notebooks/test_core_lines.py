@@ -51,6 +51,7 @@ from synthecon.physics import (
     privacy,
 )
 from synthecon.strategy import adoption, backlog, debt, gates, moat, risk, worth
+from synthecon.vault.crossed import crossed
 from synthecon.vault.pipeline_budget import Amount, Wallet
 from synthecon.vault.pipeline_provider import Provider
 
@@ -571,6 +572,13 @@ def test_the_notebook_spends_as_the_wallet_does(limit, steps):
             wallet.reserve(Amount(reserve))
             wallet.settle(Amount(used))
         assert wallet.spent.money == spent <= limit
+
+
+def test_the_notebook_widens_a_mean_as_the_package_does():
+    error = taught("vault/autopilot", "crossed_error")
+    table = np.random.default_rng(4).normal(size=(9, 30)).cumsum(1)
+    i = crossed(table, level=0.5)
+    assert i.high - i.value == pytest.approx(float(special.stdtrit(8, 0.75)) * error(table))
 
 
 def test_the_notebook_charges_and_remembers_as_the_package_does(tmp_path):

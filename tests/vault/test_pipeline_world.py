@@ -97,6 +97,27 @@ def test_scores_come_back_in_the_order_of_the_candidates(world: World):
     assert len(there) == 2 and len(there[0]) == RUNG.inits
 
 
+def test_right_answers_are_told_image_by_image(world: World):
+    right = world.right("both", [TWO, ONE], RUNG)
+    assert right.shape == (2, len(world.test))
+    assert set(np.unique(right)) <= {0.0, 0.5, 1.0}  # two networks each
+    tested = np.mean(world.tested("both", [TWO, ONE], RUNG), axis=1)
+    np.testing.assert_allclose(right.mean(1, dtype=float), tested, atol=1e-6)
+
+
+def test_dealt_parts_share_nothing_but_the_test_images():
+    plan = replace(TINY, parts=3)
+    worlds = [World(plan, seed) for seed in range(4)]
+    rows = [torch.cat([w.owned, w.pool, w.validation]) for w in worlds]
+    everything = torch.cat([*rows[:3], worlds[0].test])
+    assert len(everything.unique()) == len(everything)
+    assert all(torch.equal(w.test, worlds[0].test) for w in worlds)
+    assert torch.equal(rows[3], rows[0])
+    assert set(worlds[1].labelled.tolist()) <= set(worlds[1].pool.tolist())
+    with pytest.raises(Problem, match="rows to draw"):
+        World(replace(TINY, parts=99), 0)
+
+
 def test_a_card_means_a_whole_student(world: World, tmp_path: Path):
     class Died(Exception):
         pass

@@ -12,7 +12,7 @@ import io
 import itertools
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -51,7 +51,9 @@ LABELLED = "labelled"  # the kind of data that the bought labels are
 class Plan:
     """The world's sizes.  provider: images that the teacher was trained on, which are not ours.
     pool: images whose labels may be bought, `labels` of them.  validation: our own labelled
-    acceptance set.  The rest is the test set, at most `test` of it.
+    acceptance set.  The rest is the test set, at most `test` of it.  parts: deal all of them but
+    the test images into so many parts that share none, and seed s works with part s modulo parts;
+    0: each seed draws anew.
     """
 
     dataset: str = "digits"
@@ -71,6 +73,7 @@ class Plan:
     generator_steps: int = 1000
     largest: int = 2000  # most made-up images of a kind
     limit: int = 0
+    parts: int = 0
 
 
 @dataclass(eq=False)
@@ -91,17 +94,21 @@ class World:
         classes = len(self.images.classes)
         if p.labels % classes:
             raise Problem(f"labels={p.labels}: must be a multiple of the {classes} classes")
-        wanted = p.provider + p.pool
+        sizes = [p.provider, p.pool, p.validation]
         try:
-            parts = data.split(self.images, self.seed, wanted, p.validation, p.test or None)
-            self.pool = parts.train[p.provider :]
+            if p.parts:
+                dealt = data.split(self.images, 0, p.parts * sum(sizes), 0, p.test or None)
+                drawn = dealt.train.view(p.parts, -1)[self.seed % p.parts]
+                self.test = dealt.test
+            else:
+                parts = data.split(self.images, self.seed, sum(sizes[:2]), sizes[2], p.test or None)
+                drawn, self.test = torch.cat([parts.train, parts.validation]), parts.test
+            self.owned, self.pool, self.validation = drawn.split(sizes)
             self.labelled = data.stratified(
                 self.images.labels, self.pool, p.labels // classes, self.seed
             )
         except data.DataError as error:
             raise Problem(str(error)) from None
-        self.owned = parts.train[: p.provider]
-        self.validation, self.test = parts.validation, parts.test
         self._teacher: distill.Teacher | None = None
         self._memory: dict[str, dict[str, np.ndarray]] = {}
 
@@ -300,18 +307,36 @@ class World:
         """The same on the test images.  The pipeline looks when everything is decided."""
         return self._scores(name, candidates, rung, self.test)
 
+    def right(self, name: str, candidates: Sequence[Candidate], rung: Rung) -> np.ndarray:
+        """How many of a candidate's networks, as a share of 1, are right on each test image.
+
+        Returns:
+            Shares, float32 [candidates, images], in the order of `candidates` and `test`.
+        """
+        rows: dict[Candidate, np.ndarray] = {}
+        for own, logits, labels in self._asked(name, candidates, rung, self.test):
+            right = (logits.argmax(1) == labels).float().view(len(own), rung.inits, -1).mean(1)
+            rows |= dict(zip(own, right.cpu().numpy(), strict=True))
+        return np.stack([rows[c] for c in candidates])
+
     def _scores(
         self, name: str, candidates: Sequence[Candidate], rung: Rung, rows: Tensor
     ) -> list[list[float]]:
         found: dict[Candidate, list[float]] = {}
+        for own, logits, labels in self._asked(name, candidates, rung, rows):
+            right = evaluate.accuracy(logits, labels).double().view(len(own), -1)
+            found |= dict(zip(own, right.tolist(), strict=True))
+        return [found[c] for c in candidates]
+
+    def _asked(
+        self, name: str, candidates: Sequence[Candidate], rung: Rung, rows: Tensor
+    ) -> Iterator[tuple[list[Candidate], Tensor, Tensor]]:
+        """Student by student: its candidates, the logits of their networks, the true labels."""
         for student in dict.fromkeys(c.student for c in candidates):
             own = [c for c in candidates if c.student == student]
             net = self._network(f"{name}-{student}", student, len(own) * rung.inits)
             logits = train.predict(net, self.images.images, rows.expand(net.groups, -1)).logits
-            right = evaluate.accuracy(logits, self.images.labels[rows].expand(net.groups, -1))
-            for c, row in zip(own, right.double().view(len(own), -1).tolist(), strict=True):
-                found[c] = row
-        return [found[c] for c in candidates]
+            yield own, logits, self.images.labels[rows].expand(net.groups, -1)
 
     # ---- the student's gates, and what is promoted
 
