@@ -21,14 +21,15 @@ def front(
     """
     _, ax = plt.subplots()
     ax.plot(100 * share, mean, color=plots.MUTED)
-    at = int(0.55 * len(share))
-    plots.beside(ax, "every candidate, in random order", (100 * share[at], mean[at]), (0, 16),
-                 plots.MUTED)  # fmt: skip
+    above = max(1.0, float(np.interp(0.72, share, mean)))  # of the line at one point, too
+    plots.beside(ax, "every candidate, in random order", (72, above), (0, 12), plots.MUTED)
     for x, y in gaps:
         ax.step(100 * x, y, where="post", color=plots.SKY, lw=1, alpha=0.8)
         ax.plot(100 * x[-1], y[-1], "o", color=plots.BLUE, ms=6)
     lowest = max(float(y[-1]) for _, y in gaps)
-    plots.beside(ax, "pipeline, a line a split", (100 * budget, lowest), (14, -4), plots.BLUE)
+    plots.beside(
+        ax, "pipeline, a line a split", (100 * budget, max(1.0, lowest)), (14, 12), plots.BLUE
+    )
     ax.axvline(100 * budget, color=plots.ORANGE, ls="--", lw=1.5)
     top = max(float(mean.max()), *(float(y.max()) for _, y in gaps))
     plots.beside(ax, "budget", (100 * budget, 1.02 * top), (6, 0), plots.ORANGE)
@@ -42,11 +43,13 @@ def front(
     )
 
 
-def timeline(rows: Sequence[tuple[str, float, str]], marks: Sequence[str], unit: str) -> None:
+def timeline(
+    rows: Sequence[tuple[tuple[int, int], float, str]], marks: Sequence[str], unit: str
+) -> None:
     """One split's decisions in their order.
 
-    rows: (stage, accuracy in %, decision) of each candidate at each look; marks: what else was
-    decided, a line each, above the picture.
+    rows: ((round, training steps), accuracy in %, decision) of each candidate at each look; marks:
+    what else was decided, a line each, above the picture.
     """
     _, ax = plt.subplots(figsize=(7.6, 4.6))
     names = list(dict.fromkeys(stage for stage, _, _ in rows))
@@ -66,7 +69,11 @@ def timeline(rows: Sequence[tuple[str, float, str]], marks: Sequence[str], unit:
         ax.plot(at, 0.05, marker, color=edge, mfc=face, ms=6, transform=ax.transAxes)
         ax.text(at + 0.02, 0.05, decision, transform=ax.transAxes, va="center", fontsize=9,
                 color=edge)  # fmt: skip
-    ax.set_xticks(range(len(names)), names, fontsize=8)
+    rounds = [number for number, _ in names]
+    middle = {rounds.index(n) + (rounds.count(n) - 1) // 2: n for n in rounds}
+    words = [f"{s:,}" + (f"\nround {middle[i]}" if i in middle else "")
+             for i, (_, s) in enumerate(names)]  # fmt: skip
+    ax.set_xticks(range(len(names)), words, fontsize=9)
     ax.set(ylabel="right on validation (%)", xlabel=unit)
     ax.grid(axis="x", visible=False)
 
@@ -83,11 +90,13 @@ def bills(bars: Mapping[str, Mapping[str, float]], unit: str) -> None:
             left += row[part]
         plots.beside(ax, f"{left:,.0f}", (left, y), (6, 0), plots.INK)
     whole = list(bars.values())[-1]
-    left = 0.0
     widest = sum(whole.values())
+    letter = widest / 60  # about as wide as one; words of thin parts move to the right
+    left = free = 0.0
     for part, colour in zip(parts, colours, strict=False):
-        if whole[part] > 0.02 * widest:
-            plots.beside(ax, part, (left + whole[part] / 2, len(bars) - 1), (0, -27), colour)
+        at = max(left + whole[part] / 2, free + letter * len(part) / 2)
+        plots.beside(ax, part, (at, len(bars) - 1), (0, -27), colour)
+        free = at + letter * (len(part) / 2 + 1)
         left += whole[part]
     ax.set_yticks(range(len(bars)), list(bars))
     ax.set(xlabel=f"{unit} for one search, mean over splits", ylim=(len(bars) - 0.2, -0.6),
