@@ -300,7 +300,7 @@ def adapt_copy(app: Sphinx, docname: str, source: list[str]) -> None:
     names = [re.escape(m["figure"]["name"]) for m in shown if "name" in m.get("figure", {})]
     # Its links were written for the folder of the notebook, and lead there from here too.
     folder = f"notebooks/{page[0]}".rpartition("/")[0]
-    link = re.compile(r"\]\(((?:\.\./)*[\w-][\w./-]*\.(?:ipynb|md))\b")
+    link = re.compile(r"\]\(((?:\.\./)*[\w-][\w./@-]*\.(?:ipynb|md))\b")
     source[0] = link.sub(lambda m: f"](/{posixpath.normpath(f'{folder}/{m[1]}')}", source[0])
     if names:
         figure = re.compile(rf"(?<![\w-])({'|'.join(names)})(?![\w-])")

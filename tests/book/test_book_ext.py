@@ -179,11 +179,12 @@ def test_a_refused_record_stops_the_build(playbook):
 
 
 def test_links_of_a_copy_lead_where_those_of_its_notebook_do():
-    text = "[a](shift.ipynb) [b](../vault/autopilot.ipynb) [c](https://x.org/y.ipynb)"
+    text = "[a](shift.ipynb) [b](../vault/autopilot.ipynb) [c](https://x.org/y.ipynb) "
+    text += "[d](../../results/gpu/vault/autopilot@b.ipynb)"
     source = [json.dumps({"cells": [{"metadata": {}, "source": text}]})]
     book_ext.adapt_copy(None, "results/mnist/lesson-1-physics/bridging@natural", source)
     [cell] = json.loads(source[0])["cells"]
     assert cell["source"] == (
         "[a](/notebooks/lesson-1-physics/shift.ipynb) [b](/notebooks/vault/autopilot.ipynb) "
-        "[c](https://x.org/y.ipynb)"
+        "[c](https://x.org/y.ipynb) [d](/results/gpu/vault/autopilot@b.ipynb)"
     )
