@@ -280,16 +280,19 @@ def test_a_target_that_is_reached_ends_the_run(tmp_path: Path):
     assert int(x.candidate.student.split("-")[1]) == min(sizes)  # the cheapest to serve of those
     everything = len(SPACE.only(["good"]).all())
     assert len(outcome.looked) < everything
-    assert any(d.decision == "target reached" for d in log)
+    assert any(d.decision == "ask the gates" for d in log)
+    own = pipeline.lower(x.scores[x.init], 400)
+    better = max(pipeline.lower(y.scores[y.init], 400) for y in outcome.looked)
+    assert own < better  # so that the sentence can only be about one of them
+    assert outcome.detail.startswith(f"{own:.3f} at least")
 
 
 def test_a_target_out_of_reach_promotes_nothing(tmp_path: Path):
     outcome, log, _ = ran(tmp_path, target=0.99, limit=Amount(1e9, 1e9, 1e9))
     assert (outcome.reason, outcome.promoted) == (pipeline.EXHAUSTED, False)
     assert log[-1].decision == "stop, nothing promoted"
-    assert outcome.looked  # and the space was really looked at
-    seen = {d.subject for d in log if "rung" in d.saw}
-    assert seen == {str(c) for c in SPACE.only(["good"]).all()}
+    whole = [x.candidate for x in outcome.looked]  # with money left, those that waited climb
+    assert sorted(whole) == sorted(SPACE.only(["good"]).all())
 
 
 def test_a_refused_student_does_not_end_a_run_that_has_money_left(tmp_path: Path):
@@ -349,6 +352,76 @@ def test_enough_money_is_kept_back_to_promote_what_was_found(tmp_path: Path):
         outcome, log, _ = ran(tmp_path / str(cents), limit=Amount(cents / 100, 1e9, 1e9))
         assert outcome.promoted == bool(outcome.looked), cents
         assert outcome.looked or log[-1].decision == "stop, nothing promoted"
+
+
+def test_what_waits_climbs_with_the_money_that_is_left(tmp_path: Path):
+    """More money, no fewer trained whole; and at the end less is left than one climb costs."""
+    counts = []
+    for money in (8, 9, 10, 11, 12, 14):
+        outcome, log, _ = ran(tmp_path / str(money), limit=Amount(money, 1e9, 1e9))
+        counts.append(len(outcome.looked))
+        climbs = [d for d in log if d.decision == "climb"]
+        assert all(d.saw["needed"] <= d.saw["left"] for d in climbs)
+        whole = [x.candidate for x in outcome.looked]
+        assert len(whole) == len(set(whole))
+        if outcome.reason == pipeline.SPENT:
+            stop = next(d for d in log if d.decision == "stop")
+            assert stop.saw["needed"] > stop.saw["left"] == pytest.approx(money - stop.spent)
+    assert counts == sorted(counts) and counts[-1] > counts[0]
+
+
+@pytest.mark.parametrize(
+    ("limit", "kind"),
+    [
+        (Amount(5.3, 1e9, 1e9), "money"),  # labels and answers, and nothing to do with them
+        (Amount(1e9, 1e-9, 1e9), "seconds"),
+        (Amount(1e9, 1e9, 1e-9), "joules"),
+    ],
+)
+def test_nothing_is_bought_where_nothing_can_come_of_it(limit: Amount, kind: str, tmp_path: Path):
+    outcome, log, provider = ran(tmp_path, limit=limit)
+    assert outcome.reason == pipeline.SPENT and outcome.detail.startswith(kind)
+    assert provider.bill() == [] and outcome.spent.money == 0
+    assert log[0].decision == "stop" and kind in log[0].rule
+
+
+def test_a_student_whose_check_no_longer_fits_is_not_promoted(tmp_path: Path):
+    """The plain student to compare with was never trained: nothing may ask for it."""
+
+    class Careful(Stub):
+        def student_evidence(self, name, candidates, rung, chosen, init, plain):
+            assert plain in self.begun
+            return super().student_evidence(name, candidates, rung, chosen, init, plain)
+
+    class Late(pipeline.Run):
+        def do(self, kind, what, work, **more):
+            if what.startswith("plain-"):
+                raise pipeline._Stop("seconds", "seconds: all of them are gone")
+            return super().do(kind, what, work, **more)
+
+    run = Late(
+        stub_world.settings(target=0.8), Careful(best=0.99), PRICES,
+        Provider(tmp_path / "books.sqlite", PRICES.provider()), GATES, DecisionLog(None),
+        Journal(None), lambda name, work: work(), validation=400,
+    )  # fmt: skip
+    outcome = run.go()
+    assert (outcome.reason, outcome.promoted) == (pipeline.SPENT, False)
+    assert outcome.looked and outcome.detail.endswith("before a student was checked")
+
+
+def test_time_to_check_a_student_is_kept_back(tmp_path: Path):
+    """A training that would leave no time for the check of what was found is not begun."""
+    world = Stub()
+    run = pipeline.Run(
+        stub_world.settings(limit=Amount(1e9, 100.0, 1e9)), world, PRICES,
+        Provider(tmp_path / "books.sqlite", PRICES.provider()), GATES, DecisionLog(None),
+        Journal(None), lambda name, work: work(),
+    )  # fmt: skip
+    run.pace.seconds, run.pace.done = 1.0, 1.0  # a second an operation, and half of that on top
+    run.kept = 40.0
+    with pytest.raises(pipeline._Stop, match="seconds"):
+        run.do("distil", "more to choose from", lambda _: {}, operations=50.0)
+    run.do("distil", "what is needed to check", lambda _: {}, operations=50.0, closing=True)
 
 
 class Slow(Stub):

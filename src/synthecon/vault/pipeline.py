@@ -6,8 +6,9 @@ still fits, and not otherwise.  *Once*: a finished step is never done again, and
 carries a key, so that a killed run resumes and pays nothing twice.  *Say why*: every decision is
 written down with what was seen, the rule and what had been spent.
 
-Money decides, and money is counted, so the same seed takes the same decisions.  Seconds and joules
-are measured; they can only stop a run, never steer it.
+Money decides, and money is counted, so the same seed takes the same decisions.  Seconds are
+measured, joules read from a counter or, without one, assumed from CPU seconds; they can only stop a
+run, never steer it, and a step or one of its training steps may come on top.
 """
 
 from __future__ import annotations
@@ -55,9 +56,11 @@ class Settings:
     """What a run is asked to do.
 
     target: share of right answers on the validation images that the lower end of a one-sided 90 %
-    interval must reach; None: the best that the budget buys.  batch: candidates a round.  keep:
-    share of a rung that goes on to the next.  rungs: cheap looks first; the last is the whole
-    training.  made: day of the run, for the lineage.  labels: how many are bought.
+    interval must reach; None: the best that the budget buys.  Of those trained whole that reach it
+    the cheapest to serve is promoted.  They were chosen on these images, so expect less on others.
+    batch: candidates a round.  keep: share of a rung that goes on to the next.  rungs: cheap looks
+    first; the last is the whole training.  made: day of the run, for the lineage.  labels: how many
+    are bought.
     """
 
     run: str
@@ -177,18 +180,20 @@ class Run:
         self.paid: dict[str, float] = {}
         self.plain: set[str] = set()  # students that were trained on the labels alone
         self.refused: set[Candidate] = set()  # by the gates of a student
+        self.kept = 0.0  # operations of the dearest check of a student that may become necessary
         self.last = "start"
 
     # ---- one step
 
     def do(
         self, kind: str, what: str, work: Callable[[Tick], Result], *, operations: float = 0.0,
-        order: tuple[str, int] | None = None,
+        order: tuple[str, int] | None = None, closing: bool = False,
     ) -> Result:  # fmt: skip
         """One durable step, between a reserve and a settlement.
 
         operations: counted, priced, and what its seconds are guessed from.  order: an item and so
-        many units, bought from the provider before the work.
+        many units, bought from the provider before the work.  closing: a step that checks a
+        student; for all others the time that such a check takes is kept back.
 
         Raises:
             _Stop: its reserve would pass the limit; or time ran out inside it.
@@ -200,7 +205,7 @@ class Run:
         if short := self.wallet.refuses(Amount(money)):
             self._refused(name, short, money)
         self.wallet.reserve(Amount(money))
-        seconds, joules = self.pace.expects(operations)
+        seconds, joules = self.pace.expects(operations + (0.0 if closing else self.kept))
         before = self.wallet.spent
         reach(f"{name}:before")
         found = self.step(
@@ -209,7 +214,7 @@ class Run:
         )
         used = Amount(0.0 if found["refused"] == "early" else money, *found["took"])
         self.wallet.settle(used)
-        if not found["lost"] and not found["refused"]:
+        if operations and not found["lost"] and not found["refused"]:
             self.pace.learn(operations, *found["took"])
         item = f"{kind} {order[0]}s" if order else kind
         self.paid[item] = self.paid.get(item, 0.0) + used.money
@@ -239,10 +244,8 @@ class Run:
         def tick() -> None:
             if begun + limit.seconds - gone.seconds < time.perf_counter():
                 raise OverBudgetError("seconds")
-            if meter.level == "assumed" and limit.joules < math.inf:
-                used = (time.perf_counter() - begun) * self.core_watts
-                if gone.joules + used > limit.joules:
-                    raise OverBudgetError("joules")
+            if limit.joules < math.inf and gone.joules + meter.stop().joules > limit.joules:
+                raise OverBudgetError("joules")
 
         value: Result = {}
         refused = over = ""
@@ -280,6 +283,7 @@ class Run:
     def admit(self) -> tuple[str, ...]:
         """Labels, made-up sets, and which of them the gates let through."""
         s, world = self.settings, self.world
+        self._worthwhile()
         self.do("buy", "labels", lambda _: {}, order=("label", s.labels))
         self.do("buy", f"answers-{LABELLED}", lambda _: world.answer(LABELLED, s.labels),
                 order=("answer", s.labels))  # fmt: skip
@@ -311,6 +315,35 @@ class Run:
                     )  # fmt: skip
         return tuple(admitted)
 
+    def _worthwhile(self) -> None:
+        """Stop before anything is paid for where even the cheapest student cannot be had.
+
+        Raises:
+            _Stop: money or time for labels, answers, one candidate's ladder and its check is short.
+        """
+        s, world = self.settings, self.world
+
+        def operations(c: Candidate) -> float:
+            check = world.training(_plain(c.student), s.rungs[-1])
+            looks = sum(world.training(c, r) + world.scoring(c, r) for r in s.rungs)
+            return check + looks + world.generating(c.kind)
+
+        def money(c: Candidate) -> float:
+            bought = self.provider.quote("label", s.labels)
+            bought += self.provider.quote("answer", s.labels + c.amount)
+            return bought + operations(c) * self.prices.operation
+
+        some = s.space.all()
+        least = Amount(min(map(money, some)), *self.pace.expects(min(map(operations, some))))
+        if short := self.wallet.refuses(least):
+            needed, limit = getattr(least, short), getattr(s.limit, short)
+            self.decide(
+                "run", {"needed": round(needed, 6), "left": limit} if short == "money" else {},
+                f"{short} for the cheapest student ≤ limit", limit, "stop",
+                f"not even the cheapest student can be had for the {short}",
+            )  # fmt: skip
+            raise _Stop(short, f"{short}: {needed:,.6g} at least for any student, {limit:,.6g} set")
+
     def _halved(self, work: Callable[[str], Result], kind: str) -> Result:
         found = work(kind)
         self.world.halfway()
@@ -333,17 +366,21 @@ class Run:
               looked: list[Looked], front: list[tuple[float, int]]) -> bool:  # fmt: skip
         """One round of the ladder: cheap looks at new candidates, whole trainings of the best.
 
+        Where the money does not reach for a new one, or none is left, those that wait on a rung
+        climb, one a round.
+
         Returns:
-            False where the money left does not reach even one candidate's ladder.
+            False where the money left does not reach for that either.
         """
         s = self.settings
         waiting += search.ask(s.batch - len(waiting))
-        size = self._affordable(waiting, standing, bought, looked)
-        if not size:
+        sizes = self._affordable(waiting, standing, bought, looked)
+        if not sizes:
             return False
-        entering = [waiting.pop(0) for _ in range(size)]
-        sizes = ladder(size, len(s.rungs), s.keep)
+        entering = [waiting.pop(0) for _ in range(sizes[0])]
         for r, rung in enumerate(s.rungs):
+            if not sizes[r]:
+                continue
             if r:
                 ranked = sorted(standing[r - 1].items(), key=lambda e: (-e[1], str(e[0])))
                 entering = [c for c, _ in ranked[: sizes[r]]]
@@ -400,43 +437,64 @@ class Run:
     def _affordable(
         self, waiting: Sequence[Candidate], standing: Sequence[Mapping[Candidate, float]],
         bought: Mapping[str, int], looked: Sequence[Looked],
-    ) -> int:  # fmt: skip
-        """How many new candidates a round may take so that its whole ladder can be paid.
+    ) -> list[int]:  # fmt: skip
+        """How many a round may take to each rung so that all of it can be paid; empty: not one.
 
-        Who will climb is not known yet, so the dearest are reckoned with.
+        A whole ladder of new candidates, of fewer, or a climb of one that waits.
         """
         rungs, size = self.settings.rungs, len(waiting)
         free = self.settings.limit.money - self.wallet.spent.money
+        plans: list[list[int]] = []
         while size:
-            entering = list(waiting[:size])
-            total = sum(self._cost(c, rungs[0]) for c in entering)
-            known = list(entering)
-            for r, count in enumerate(ladder(size, len(rungs), self.settings.keep)):
-                if r:
-                    known += standing[r - 1]
-                    total += sum(sorted(self._cost(c, rungs[r]) for c in known)[-count:])
-            needed = _needed(known)
-            units = sum(max(0, n - bought.get(k, 0)) for k, n in needed.items())
-            total += self.provider.quote("answer", units)
-            able = {c.student for c in known} | {x.candidate.student for x in looked}
-            total += max(
-                self._cost(_plain(student), rungs[-1]) for student in able
-            )  # for its gates
+            plans.append(ladder(size, len(rungs), self.settings.keep))
+            size //= 2
+        for r in range(1, len(rungs)):
+            if standing[r - 1]:
+                plans.append([0] * r + [1] * (len(rungs) - r))
+        total = 0.0
+        for n, sizes in enumerate(plans):
+            total = self._reckoned(sizes, waiting, standing, bought, looked)
             if total <= free:
-                if size < len(waiting):
+                if n:
                     self.decide(
                         "run", {"needed": round(total, 6), "left": round(free, 6)},
-                        "the whole ladder of a round can be paid", None, f"{size} new candidates",
-                        f"a ladder for {len(waiting)} would pass the limit",
+                        "the whole ladder of a round can be paid", None,
+                        f"{sizes[0]} new candidates" if sizes[0] else "climb",
+                        f"a ladder for {len(waiting)} would pass the limit" if waiting
+                        else "nobody new is left",
                     )  # fmt: skip
-                return size
-            size //= 2
-        if waiting:
+                able = {x.candidate.student for x in looked}
+                able |= {c.student for c in waiting[: sizes[0]]}
+                able |= {c.student for row in standing for c in row}
+                self.kept = max(self.world.training(_plain(x), rungs[-1]) for x in able)
+                return sizes
+        if plans:
             self.decide(
                 "run", {"needed": round(total, 6), "left": round(free, 6)},
-                "the ladder of one candidate can be paid", None, "stop", "too little money is left",
+                "one more candidate can be paid", None, "stop", "too little money is left",
             )  # fmt: skip
-        return 0
+        return []
+
+    def _reckoned(
+        self, sizes: Sequence[int], waiting: Sequence[Candidate],
+        standing: Sequence[Mapping[Candidate, float]], bought: Mapping[str, int],
+        looked: Sequence[Looked],
+    ) -> float:  # fmt: skip
+        """The most that a round may cost, with a check of a student after it.
+
+        Who will climb is not known yet, so the dearest are reckoned with.
+        """
+        rungs = self.settings.rungs
+        known = list(waiting[: sizes[0]])
+        total = sum(self._cost(c, rungs[0]) for c in known)
+        for r, count in enumerate(sizes):
+            if r and count:
+                known += standing[r - 1]
+                total += sum(sorted(self._cost(c, rungs[r]) for c in known)[-count:])
+        units = sum(max(0, n - bought.get(k, 0)) for k, n in _needed(known).items())
+        able = {c.student for c in known} | {x.candidate.student for x in looked}
+        total += max(self._cost(_plain(student), rungs[-1]) for student in able)
+        return total + self.provider.quote("answer", units)
 
     def million(self, c: Candidate) -> float:
         """Money for a million answers of this candidate."""
@@ -461,14 +519,16 @@ class Run:
                 continue
             plain, name = _plain(c.student), f"plain-{c.student}"
             if name not in self.plain:
-                self.plain.add(name)
                 self.do("distil", name, lambda tick, p=plain, n=name: self.world.distil(
-                    n, [p], top, tick), operations=self.world.training(plain, top))  # fmt: skip
+                    n, [p], top, tick), operations=self.world.training(plain, top),
+                    closing=True)  # fmt: skip
+                self.plain.add(name)
             seen = self.do(
                 "validate", f"student-{x.name}-{x.among.index(c)}",
                 lambda _, x=x, n=name: self._halved(
                     lambda _k: self.world.student_evidence(
                         x.name, x.among, top, x.candidate, x.init, n), ""),
+                closing=True,
             )  # fmt: skip
             found = self._examined(f"student-{s.run}", c.kind, seen, theirs)
             blocked = gates.blocking(found, "released")
@@ -487,6 +547,7 @@ class Run:
                 lambda _, c=c: self._halved(
                     lambda _k: {"million": self.million(c), "currency": self.prices.currency}, ""
                 ),
+                closing=True,
             )
             return x, seen, priced
         return None, {}, {}
@@ -497,7 +558,7 @@ class Run:
         looked: list[Looked] = []
         front: list[tuple[float, int]] = []
         crowned: tuple[Looked | None, dict, dict] = (None, {}, {})
-        reason, detail = EXHAUSTED, "every candidate was looked at"
+        reason, detail = EXHAUSTED, "every candidate was trained whole"
         try:
             admitted = self.admit()
             if not admitted:
@@ -507,12 +568,12 @@ class Run:
             standing: list[dict[Candidate, float]] = [{} for _ in s.rungs]
             bought: dict[str, int] = {}
             number = 0
-            while waiting or search.left:
+            while waiting or search.left or any(standing):
                 number += 1
                 if not self.round(number, search, waiting, standing, bought, looked, front):
                     reason = SPENT
                     left = s.limit.money - self.wallet.spent.money
-                    detail = f"money: {left:,.2f} left, less than one candidate's ladder"
+                    detail = f"money: {left:,.2f} left, too little for one more candidate"
                     break
                 if s.target is None:
                     best = max(looked, key=lambda x: x.mean)
@@ -522,18 +583,24 @@ class Run:
                         f"{len(looked)} trained whole, {search.left} never looked at",
                     )  # fmt: skip
                     continue
-                x = max(looked, key=lambda x: x.scores[x.init])
+                left = [x for x in looked if x.candidate not in self.refused]
+                if not left:
+                    continue
+                x = max(left, key=lambda x: x.scores[x.init])
                 floor = lower(x.scores[x.init], self.validation)
                 self.decide(
                     str(x.candidate),
                     {"accuracy": round(x.scores[x.init], 6), "at least": round(floor, 6)},
                     "lower end of the 90 % interval ≥ target", s.target,
-                    "target reached" if floor >= s.target else "go on",
-                    "the best network so far",
+                    "ask the gates" if floor >= s.target else "go on",
+                    "the best network that no gate refused",
                 )  # fmt: skip
                 crowned = self.crown(self.choose(looked))
                 if crowned[0]:
-                    reason, detail = REACHED, f"{floor:.3f} at least, {s.target:g} wanted"
+                    x = crowned[0]
+                    floor = lower(x.scores[x.init], self.validation)
+                    reason = REACHED
+                    detail = f"{floor:.3f} at least where it was chosen, {s.target:g} wanted"
                     break
         except _Stop as stop:
             reason, detail = SPENT, stop.detail
