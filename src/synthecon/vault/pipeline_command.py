@@ -31,7 +31,7 @@ SPACE = Space(
     amounts=(100, 500, 2000),
     losses=((1.0, 0.0), (1.0, 1.0), (4.0, 0.5)),
 )
-RUNGS = (Rung(60, 1), Rung(180, 1), Rung(540, 3))
+RUNGS = (Rung(60, 1), Rung(270, 1), Rung(540, 3))
 SHARE = 0.2  # of an exhaustive search, where nobody names an amount of money
 SECONDS = 120.0
 
