@@ -107,6 +107,9 @@ def test_an_amount_without_end_is_refused():
 def test_shares_and_dates_by_hand():
     assert (printable.share(0.764), printable.share(-0.004, 1), printable.share(-0.0004)) == (
         "76 %", "−0.4 %", "0 %")  # fmt: skip
+    assert [printable.often(p) for p in (0, 0.004, 0.306, 0.9951, 1)] == [
+        "<1 %", "<1 %", "31 %", ">99 %", ">99 %"]  # fmt: skip
+    assert printable.often(0.5941, 1) == "59.4 %"
     assert printable.month_name("2026-11") == "November 2026"
     assert printable.later("2026-10", 1) == "2026-11"
     assert printable.later("2026-11", 1.2) == "2027-01"

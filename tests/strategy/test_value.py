@@ -426,7 +426,12 @@ def test_a_trough_is_beyond_the_limit_or_within(ax):
     beyond = [b for b in shown.patches if b.get_facecolor()[:3] == (179 / 255, 38 / 255, 30 / 255)]
     assert min(b.get_x() for b in beyond) == pytest.approx(250)
     assert sum(b.get_height() for b in beyond) == pytest.approx(50)
-    assert "beyond it in 50% of scenarios" in [t.get_text() for t in shown.texts]
+    assert "beyond it in 50 % of scenarios" in [t.get_text() for t in shown.texts]
+
+
+def test_all_scenarios_beyond_the_limit_are_no_certainty(ax):
+    figures_value.troughs(np.linspace(3e5, 4e5, 50), 2e5, "USD")
+    assert "beyond it in >99 % of scenarios" in [t.get_text() for t in ax().texts]
 
 
 def test_a_label_of_a_range_lies_over_the_line_at_zero(ax):

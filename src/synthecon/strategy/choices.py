@@ -13,7 +13,7 @@ import numpy as np
 
 from synthecon.economics import compare, tco
 from synthecon.economics.model import Model
-from synthecon.strategy import debt, risk
+from synthecon.strategy import debt, printable, risk
 
 WHOLE, LEAN = "whole", "lean"
 TITLES = {WHOLE: "the whole pipeline", LEAN: "the pipeline without made-up data"}
@@ -116,10 +116,10 @@ def weight(model: Model, drawn: tco.Values) -> np.ndarray:
     return compare.over(model, drawn, one)
 
 
-def passes(found: Result, chance: float, limit: float, tail: float = 0.05) -> Mapping[str, bool]:
-    """The board's rule, test by test.  chance: of paying, at least; limit: of the depth that all
-    but a `tail` of the scenarios stay within."""
-    depth = float(np.quantile(found.depth, 1 - tail, method="inverted_cdf"))
+def passes(found: Result, chance: float, limit: float) -> Mapping[str, bool]:
+    """The board's rule, test by test.  chance: of paying, at least; limit: of the depth that
+    `printable.MOST` scenarios stay within."""
+    _, depth = printable.tails(found.depth)
     return {
         "probability": found.pays >= chance,
         "expected": float(found.careful.mean()) > 0,

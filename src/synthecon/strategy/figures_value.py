@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from synthecon import plots
 from synthecon.economics import explore
 from synthecon.economics.figures_lesson2 import scale
+from synthecon.strategy import printable
 
 GAIN, LOSS, TOTAL = plots.GREEN, plots.RED, plots.BLUE
 BEFORE, AFTER = plots.ORANGE, plots.BLUE
@@ -158,8 +159,7 @@ def troughs(depths: ArrayLike, limit: float, currency: str, *, bins: int = 50) -
     middle = (min(low, line) + max(high, line)) / 2
     name = f"limit {show.text(limit)}"
     plots.beside(ax, name, (line, ax.get_ylim()[1]), (-6 if line > middle else 6, -8), plots.INK)
-    over = float(np.mean(depths > limit))
-    shown = "<1%" if 0 < over < 0.005 else ">99%" if 0.995 <= over < 1 else f"{over:.0%}"
+    shown = printable.often(float(np.mean(depths > limit)))
     _headline(ax, ("within the limit", GAIN), (f"beyond it in {shown} of scenarios", LOSS))
     ax.set(xlabel=f"cash tied up at worst, before tax, {show.unit}", ylabel="share of scenarios, %")
     ax.margins(x=0.04)

@@ -84,6 +84,12 @@ def share(x: float, digits: int = 0) -> str:
     return f"{'−' if x < 0 and text.strip('0.') else ''}{text} %"
 
 
+def often(p: float, digits: int = 0) -> str:
+    """A share of the scenarios, "76 %": none and all of them prove no certainty, and print "<1 %"
+    and ">99 %"."""
+    return "<1 %" if p < 0.005 else ">99 %" if p >= 0.995 else share(p, digits)
+
+
 def month_name(month: str) -> str:
     """ "2026-11" as "November 2026"."""
     return f"{MONTHS[int(month[5:7]) - 1]} {month[:4]}"
