@@ -54,6 +54,18 @@ def number(value: float, form: str, unit: str = "") -> str:
     return text + ("" if not unit else unit if unit in ("%", "×") else f"\N{NO-BREAK SPACE}{unit}")
 
 
+def chance(m: records.Measurement) -> str:
+    """A share of scenarios in whole per cent: none and all of them prove no certainty.
+
+    Raises:
+        ValueError: it is not in per cent.
+    """
+    if m.unit != "%":
+        raise ValueError(f"a chance is in %, and this is in {m.unit}")
+    rare = "less than 1%" if m.value < 0.5 else "more than 99%" if m.value >= 99.5 else ""
+    return rare.replace(" ", "\N{NO-BREAK SPACE}") or number(m.value, ".0f", "%")
+
+
 def in_thousands(m: records.Measurement) -> records.Measurement:
     """The same measurement in thousands of its unit."""
     low, high = (None if x is None else x / 1000 for x in (m.low, m.high))
@@ -131,7 +143,8 @@ def watch(env: BuildEnvironment) -> Records:
 
 
 class RecordRole(SphinxRole):
-    """{record}`ID FORMAT [unit] [ci] [k]` for a measurement, {record}`ID verdict` for a claim.
+    """{record}`ID FORMAT [unit] [ci] [k]` for a measurement, {record}`ID chance` for one that is a
+    share of scenarios, {record}`ID verdict` for a claim.
 
     unit: with its unit; ci: with unit and interval; k: in thousands."""
 
@@ -149,7 +162,10 @@ class RecordRole(SphinxRole):
                 raise ValueError("a claim is printed by 'verdict' alone")
             classes = verdict_classes(item.verdict)
             return link(self.env, full_id, item.verdict, f"{full_id}: {item.why}", *classes)
-        if not form or set(options) - {"ci", "unit", "k"}:
+        title = f"{full_id}: {item.title} ({evidence(item)})"
+        if form == "chance" and not options:
+            return link(self.env, full_id, chance(item), title)
+        if not form or form == "chance" or set(options) - {"ci", "unit", "k"}:
             raise ValueError("a measurement needs a format such as '.1f', then 'unit' or 'ci', 'k'")
         if "k" in options:
             item = in_thousands(item)
@@ -158,7 +174,7 @@ class RecordRole(SphinxRole):
             if "ci" in options
             else number(item.value, form, item.unit if "unit" in options else "")
         )
-        return link(self.env, full_id, text, f"{full_id}: {item.title} ({evidence(item)})")
+        return link(self.env, full_id, text, title)
 
 
 def verdict_classes(verdict: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
-from synthecon import book_ext
+from synthecon import book_ext, records
 
 NAME = "lesson-1-physics/toy"
 ID = f"cpu/{NAME}"
@@ -29,6 +29,7 @@ def role(text: str) -> str:
         ("gain.pool.50 +.4f ci k", "+0.0068\xa0thousand points [+0.0038,\xa0+0.0098]"),
         ("gain.pool.50 .4f k", "0.0068"),
         ("latency .1e unit", "5.3\xa0×\xa010⁻⁶\xa0s"),
+        ("loss chance", "less\xa0than\xa01%"),
         ("works verdict", "holds"),
     ],
 )
@@ -43,6 +44,15 @@ def test_the_role_prints_the_recorded_number_and_links_to_its_row(playbook, text
     row = BeautifulSoup(built.pages["records"], "html.parser").find(id=fragment)
     assert row.text.strip() == "#" + text.split()[0]
     assert link["title"].startswith(f"{ID}#{text.split()[0]}: ")
+
+
+def test_none_and_all_of_the_scenarios_are_no_certainty():
+    def printed(value):
+        m = records.Measurement("a", "A", value, "%")
+        return book_ext.chance(m).replace("\xa0", " ")
+
+    assert [printed(x) for x in (0, 0.49, 9.6, 99.5, 100)] == [
+        "less than 1%", "less than 1%", "10%", "more than 99%", "more than 99%"]  # fmt: skip
 
 
 def test_the_title_says_how_to_believe_the_number(playbook):
@@ -62,6 +72,8 @@ def test_the_title_says_how_to_believe_the_number(playbook):
         (role("loss .1q"), "Unknown format code"),
         (role("loss .1f intervall"), "then 'unit' or 'ci'"),
         (role("works .1f"), "'verdict' alone"),
+        (role("gain.pool.50 chance"), "a chance is in %"),
+        (role("loss chance unit"), "needs a format"),
         ("{record}`loss`", "unknown record loss"),
     ],
 )
