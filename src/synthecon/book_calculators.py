@@ -147,7 +147,8 @@ def form(one: Calculator, found: Iterable[Company]) -> str:
 
 def _field(one: Calculator, field: Input) -> str:
     name = f"{one.id}-{field.id}"
-    unit = field.unit + ("; 0.4 is 40 %" if field.unit == "share" else "")
+    hint = calculators.HINTS.get(field.unit)
+    unit = field.unit + (f"; {hint[1]} is {hint[0]}" if hint else "")
     return (
         f'<div class="calc-field"><label for="{name}">{escape(field.label)}</label>'
         f'<input id="{name}" name="{field.id}" type="text" inputmode="decimal" '

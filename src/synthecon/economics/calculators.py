@@ -53,8 +53,8 @@ class Output:
 class Calculator:
     """A function with its form.
 
-    key, even: ids of the outputs that are the answer and the break-even.  says: the answer in one
-    sentence, from inputs, results and a function that prints one output.
+    key, even: ids of the outputs that are the answer and the break-even.  says: the answer in a
+    sentence or two, from inputs, results and a function that prints an input or output by its id.
     """
 
     id: str
@@ -66,6 +66,10 @@ class Calculator:
     even: str
     compute: Callable[..., Any]
     says: Callable[[Mapping[str, float], Any, Callable[[str], str]], str]
+
+
+HINTS = {"share": ("40 %", "0.4"), "1/year": ("11 %", "0.11")}
+"""Units in which people type per cent: an example, and what to type for it."""
 
 
 def span(field: Input) -> str:
@@ -87,8 +91,8 @@ def checked(fields: tuple[Input, ...], values: Mapping[str, float]) -> None:
         if inside and x <= field.high and (not field.whole or x == math.floor(x)):
             continue
         advice = f"enter a number {span(field)}"
-        if field.unit == "share":
-            advice += "; 40 % is 0.4"
+        if field.unit in HINTS:
+            advice += "; {} is {}".format(*HINTS[field.unit])
         raise ValueError(f"{field.id} ({field.label.lower()}): got {x:g}; {advice}")
 
 
@@ -288,7 +292,8 @@ class SlaPenalty:
     """availability: share of the month.  allowed: hours of outage that earn no credit.  share: of
     the fee, that falls due.  credit: money that you get; loss: money that you lose; gap: loss less
     credit.  covered: credit over loss, None where nothing is lost.  beyond: hours of outage above
-    which no month's credit covers the loss, None where an hour costs nothing."""
+    which even the highest credit is less than the loss, None where an hour costs nothing.  Below
+    them a credit may cover the loss, or not: that depends on the tier."""
 
     availability: float
     allowed: float
@@ -332,7 +337,7 @@ def sla_penalty(
 
     Args:
         down: hours of outage, 0 to `hours`.
-        outages: how many they were, at least 0.
+        outages: how many they were, at least 0; without an hour of outage there was none.
         hours: of the month, above 0 and at most 744.
         fee: money a month.
         below_1 to below_3: availability below which a tier pays, 0 to 1, in any order; met exactly,
@@ -363,7 +368,8 @@ def sla_penalty(
             f"credit_1, credit_2, credit_3 (credits of the tiers): {error}; enter a number from 0 "
             "to 1 for each, the largest at the lowest availability"
         ) from None
-    credit, loss = due * claimed * fee, down * loss_hour + outages * loss_outage
+    credit = due * claimed * fee
+    loss = down * loss_hour + outages * loss_outage if down else 0.0
     most = min(cap, max(credit_1, credit_2, credit_3)) * claimed * fee
     return SlaPenalty(
         availability=up,
@@ -381,13 +387,17 @@ def _sla_says(values: Mapping[str, float], found: SlaPenalty, text: Callable) ->
     if found.covered is None:
         return "Nothing is lost in this month."
     told = f"The credit covers {text('covered')} of the loss; {text('gap')} stays with you."
-    if found.gap <= 0:
-        told = f"The credit covers the loss of {text('loss')}."
+    if found.credit == 0:
+        told = f"No credit comes back: the whole loss, {text('loss')}, stays with you."
+    elif found.gap <= 0:
+        told = f"The credit covers the whole loss, {text('loss')}."
     if found.beyond is None:
         return told
     if found.beyond == 0:
-        return f"{told} No credit covers even the first hour."
-    return f"{told} Above {text('beyond')} of outage no credit covers it."
+        return f"{told} Even the highest credit is less than the shortest outage costs."
+    if found.beyond >= values["hours"]:
+        return f"{told} The highest credit would cover an outage of the whole month."
+    return f"{told} Above {text('beyond')} of outage even the highest credit is less than the loss."
 
 
 # -- Pay-back of a student ------------------------------------------------------------------------
@@ -560,10 +570,23 @@ def label_exchange(
 def _label_says(values: Mapping[str, float], found: LabelExchange, text: Callable) -> str:
     if found.examples is None:
         return "The examples replace no label: no price makes them pay."
-    told = f"{text('examples')} replace one label and cost {text('cost')}"
+
+    def amount(id: str) -> str:
+        """Money alone: the sentence says what for."""
+        return text(id).partition("/")[0]
+
+    told = (
+        f"{text('examples')} replace one label and cost {amount('cost')}; "
+        f"a label costs {amount('label')}."
+    )
+    if not values["label"]:
+        return f"{told} No price makes them pay."
     if found.break_even_labels is None:
-        return f"{told}, no less than the label: they pay below {text('break_even_price')}."
-    return f"{told}; the generator is repaid after {text('break_even_labels')}."
+        return (
+            f"{told} They pay when a thousand examples cost less than "
+            f"{amount('break_even_price')} (today {amount('example')})."
+        )
+    return f"{told} The generator is repaid after {text('break_even_labels')}."
 
 
 # -- The J-curve of a pivot -----------------------------------------------------------------------
@@ -667,7 +690,7 @@ def pivot_j_curve(
 
 
 def _pivot_says(values: Mapping[str, float], found: PivotJCurve, text: Callable) -> str:
-    deep = f"Down to {text('trough')} in {text('trough_month')}"
+    deep = f"Down to {text('trough')} after tax in {text('trough_month')}"
     if found.payback is None:
         return f"{deep}; not paid back in {values['months']:.0f} months."
     return f"{deep}; paid back after {text('payback')}."
@@ -719,7 +742,8 @@ ALL = (
             Output("loss", "What you lose", "¤", "money"),
             Output("gap", "Loss less credit", "¤", "money"),
             Output("covered", "Share of the loss that is covered", "", "share", "no loss"),
-            Output("beyond", "Outage above which no credit covers it", "h", "number", "none"),
+            Output("beyond", "Outage that costs as much as the highest credit", "h", "number",
+                   "none"),
         ),
         "gap", "beyond", sla_penalty, _sla_says,
     ),
@@ -745,23 +769,25 @@ ALL = (
             Output("worth", "Labels that would be as good", "labels", "number"),
             Output("replaced", "Labels replaced, after transfer", "labels", "number"),
             Output("examples", "Synthetic examples for one label", "examples", "number", "none"),
-            Output("cost", "Examples for one label cost", "¤", "money", "none"),
-            Output("break_even_price", "Break-even price of a thousand examples", "¤", "money",
-                   "none"),
+            Output("cost", "Examples for one label cost", "¤/label", "money", "none"),
+            Output("break_even_price", "Break-even price of a thousand examples",
+                   "¤/1000 examples", "money", "none"),
             Output("break_even_labels", "Labels until the generator is repaid", "labels", "number"),
         ),
         "cost", "break_even_price", label_exchange, _label_says,
     ),
     Calculator(
-        "pivot-j-curve", "J-curve of a pivot",
-        "Cumulated cash of a pivot by month: how deep it goes, when it is back, what it is worth.",
+        "pivot-j-curve", "J-curve of the whole pipeline",
+        "Cumulated cash after tax, by month, of a pivot to the whole pipeline, made-up data and "
+        "all: how deep it goes, when it is back, what it is worth.",
         PIVOT_INPUTS,
         (
-            Output("trough", "Lowest cumulated cash", "¤", "money"),
+            Output("trough", "Lowest cumulated cash, after tax", "¤", "money"),
             Output("trough_month", "Month of the lowest point", "", "month"),
             Output("payback", "Payback", "months", "months", "not in these months"),
-            Output("npv", "Net present value", "¤", "money"),
-            Output("break_even_saving", "Break-even saving a month", "¤/month", "money", "none"),
+            Output("npv", "Net present value, after tax", "¤", "money"),
+            Output("break_even_saving", "Break-even full saving, before upkeep and tax", "¤/month",
+                   "money", "none"),
         ),
         "npv", "break_even_saving", pivot_j_curve, _pivot_says,
     ),

@@ -13,7 +13,8 @@ from typing import Any
 from synthecon.economics.calculators import Calculator, Input, Output, span
 
 WIDE, TALL = 420.0, 190.0  # of the chart, in its own units
-LEFT, RIGHT, TOP, BOTTOM = 8.0, 112.0, 14.0, 26.0
+LEFT, TOP, BOTTOM = 20.0, 14.0, 26.0
+LETTER = 8.0  # width of a character, at most, in those units
 
 
 def unit(text: str, currency: str) -> str:
@@ -97,24 +98,27 @@ def answer(calculator: Calculator, given: Mapping[str, str | float], currency: s
     values = {field.id: parse(field, given[field.id]) for field in calculator.inputs}
     result = calculator.compute(**values)
     texts = {o.id: show(getattr(result, o.id), o, currency) for o in calculator.outputs}
+    fields = {f.id: f"{number(values[f.id])} {unit(f.unit, currency)}" for f in calculator.inputs}
     curve = getattr(result, "curve", ())
     return Answer(
         values=values,
         result=result,
         texts=texts,
-        says=calculator.says(values, result, texts.__getitem__),
+        says=calculator.says(values, result, (fields | texts).__getitem__),
         chart=chart(curve, currency) if curve else "",
     )
 
 
 def chart(curve: Sequence[float], currency: str) -> str:
-    """Cumulated cash by month as an SVG that takes its colours from the page."""
+    """Cumulated cash after tax, by month, as an SVG that takes its colours from the page."""
     low, high = min(0.0, *curve), max(0.0, *curve)
     span_ = (high - low) or 1.0
     last = len(curve) - 1
+    end = f"{number(curve[last])} {currency}"
+    right = WIDE - 10 - LETTER * len(end)  # where the curve ends: its last amount stands beside it
 
     def at(month: float, x: float) -> tuple[float, float]:
-        across = LEFT + (WIDE - LEFT - RIGHT) * month / max(last, 1)
+        across = LEFT + (right - LEFT) * month / max(last, 1)
         return across, TOP + (TALL - TOP - BOTTOM) * (high - x) / span_
 
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(t, c) for t, c in enumerate(curve)))
@@ -127,15 +131,16 @@ def chart(curve: Sequence[float], currency: str) -> str:
     )
     deep = min(range(len(curve)), key=lambda t: curve[t])
     told = (
-        f"Cumulated cash by month: from {number(curve[0])} down to {number(curve[deep])} "
-        f"{currency} in month {deep}, {number(curve[last])} {currency} in month {last}"
+        f"Cumulated cash after tax by month: from {number(curve[0])} down to "
+        f"{number(curve[deep])} {currency} in month {deep}, {end} in month {last}"
     )
     end_x, end_y = at(last, curve[last])
     return (
         f'<figure class="j-curve"><svg viewBox="0 0 {WIDE:.0f} {TALL:.0f}" role="img" '
         f'aria-label="{told}">'
-        f'<line class="zero" x1="{LEFT}" x2="{WIDE - RIGHT:.1f}" y1="{zero:.1f}" y2="{zero:.1f}"/>'
+        f'<line class="zero" x1="{LEFT}" x2="{right:.1f}" y1="{zero:.1f}" y2="{zero:.1f}"/>'
+        f'<text class="axis" text-anchor="end" x="{LEFT - 6:.1f}" y="{zero + 4:.1f}">0</text>'
         f'<polyline class="line" points="{points}"/>'
-        f'<text x="{end_x + 6:.1f}" y="{end_y + 4:.1f}">{number(curve[last])} {currency}</text>'
-        f"{ticks}</svg><figcaption>Cumulated cash by month, in {currency}</figcaption></figure>"
+        f'<text x="{end_x + 6:.1f}" y="{end_y + 4:.1f}">{end}</text>{ticks}</svg>'
+        f"<figcaption>Cumulated cash after tax by month, in {currency}</figcaption></figure>"
     )

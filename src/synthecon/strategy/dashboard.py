@@ -166,7 +166,7 @@ def _options(f: Filler) -> str:
             at = (f.text(f"option.{key}.{k}") for k in ("npv", "pays", "need", "rule"))
             rows.append((name.capitalize(), *at))
     head = ("Option", "NPV, base case", "Chance, with new risks", "Tied up before tax", "Rule")
-    told = f"The rest of this page is about {f.text('option.name')}."
+    told = f"The rest of this page is about {f.text('option.name')}, unless it says otherwise."
     return _table(head, rows, "Options", stack=True) + f"<p>{escape(told)}</p>\n"
 
 
@@ -181,7 +181,7 @@ def _curve(f: Filler) -> str:
     every = [0.0, *(x for line in lines.values() for x in line)]
     low, high = min(every), max(every)
     wide, tall = SVG
-    left, right, top, bottom = 8.0, 92.0, 16.0, 26.0
+    left, right, top, bottom = 20.0, 92.0, 16.0, 26.0
 
     def at(month: int, x: float) -> str:
         across = left + (wide - left - right) * month / months[-1]
@@ -201,14 +201,18 @@ def _curve(f: Filler) -> str:
         for y, (_, way) in zip(places, ends, strict=True)
     )
     ticks = "".join(
-        f'<text class="axis" text-anchor="middle" x="{at(m, 0).split(",")[0]}" y="{tall - 8:.0f}">'
-        f"{m}</text>\n"
+        f'<text class="axis" text-anchor="{"middle" if m else "start"}" '
+        f'x="{at(m, 0).split(",")[0]}" y="{tall - 8:.0f}">{"" if m else "month "}{m}</text>\n'
         for m in months
         if m % 12 == 0
     )
-    told = f.fill("Base case: down to {peak-cash} in {peak-cash.month}, {cash.end} at the end of "
-                  "{horizon.months}. The band leaves {method.low} of the scenarios out on either "
-                  "side of each month.")  # fmt: skip
+    ticks += (
+        f'<text class="axis" text-anchor="end" x="{left - 6:.0f}" y="{float(zero) + 4:.1f}">0'
+        "</text>\n"
+    )
+    told = f.fill("Base case, after tax: down to {peak-cash} in {peak-cash.month}, {cash.end} at "
+                  "the end of {horizon.months}. The band leaves {method.low} of the scenarios out "
+                  "on either side of each month.")  # fmt: skip
     table = _table(
         ("Month", "Low", "Base case", "High"),
         [
@@ -254,7 +258,9 @@ def _tornado(f: Filler) -> str:
             ((min(x, base) - low) / span, abs(x - base) / span, f"at-{e}") for e, x in at.items()
         ]
         parts.append(((0 - low) / span, 0.004, "zero"))
-        key = f"sensitivity.{r}"
+        key, turns = f"sensitivity.{r}", "nothing in reach makes it zero"
+        if f.facts[f"{key}.zero"].value is not None:
+            turns = f"zero at <b>{escape(f.text(f'{key}.zero'))}</b>"
         rows.append(
             f"<li><b>{escape(f.text(f'{key}.name'))}</b>"
             f' <span class="small">{escape(f.text(f"{key}.range"))} · {escape(f.text(f"{key}.id"))}'
@@ -262,7 +268,7 @@ def _tornado(f: Filler) -> str:
             f'<span class="ends"><span class="at-low">at its low '
             f"{escape(f.text(f'{key}.low'))}</span> "
             f'<span class="at-high">at its high {escape(f.text(f"{key}.high"))}</span> '
-            f"<span>zero at <b>{escape(f.text(f'{key}.zero'))}</b></span></span></li>\n"
+            f"<span>{turns}</span></span></li>\n"
         )
     told = escape(f.fill("Net present value, one assumption at a time; the bars meet at the base "
                          "case, {npv.base}. The thin line is zero."))  # fmt: skip
@@ -320,8 +326,8 @@ def _accounts(f: Filler) -> str:
     told = f.fill("Enterprise value that the pivot adds: {ev.dcf.base} by discounted cash "
                   "({ev.dcf.low} to {ev.dcf.high}), of which {ev.tail-share} lies after the "
                   "{horizon.years}; {ev.multiple.base} by {ev.times.base} recurring EBITDA and the "
-                  "cash ({ev.multiple.low} to {ev.multiple.high}). Neither decides: nothing is "
-                  "capitalised, nothing that happens once is multiplied, and a multiple is "
+                  "cash ({ev.multiple.low} to {ev.multiple.high}). Neither decides. Nothing is "
+                  "capitalised, and nothing that happens once is multiplied. A multiple is "
                   "somebody else’s price.")  # fmt: skip
     return f"{table}<p>{escape(told)}</p>\n"
 
@@ -398,8 +404,8 @@ def _calculators(f: Filler) -> str:
         return ""
     head = ("Calculator", "What it says", "Base values", "Where it turns", "Break-even")
     told = (
-        "Short sums, one at a time: no ranges, and none of them is part of the rule above. "
-        "python -m synthecon calculate NAME shows the fields of one."
+        "Short sums, one at a time: no ranges, and none of them is part of the rule above. Values "
+        "only: python -m synthecon calculate NAME shows the fields of one and takes yours."
     )
     return _table(head, rows, "Calculators", 5, stack=True) + f'<p class="small">{told}</p>\n'
 

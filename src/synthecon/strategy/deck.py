@@ -40,6 +40,7 @@ LEFT, WIDTH, TOP = 0.6, 12.13, 1.35  # inches
 HALF = 5.9
 ROOM = 3  # empty places at the end of a line, for its label
 PLOT = (0.07, 0.19, 0.91, 0.62)  # of the tornado's box: left, top, width, height of its bars
+LETTER = 0.093  # inches, width of a character of its labels
 MONEY = '#,##0," k";−#,##0," k"'
 
 
@@ -253,6 +254,12 @@ def _decides(s: _Slide) -> None:
                     "and at the base case")  # fmt: skip
     _caption(chart, f"Net present value, {s.filler.text('company.currency')}")
     _legend(chart)
+    # Labels stand outside the bars: leave room for them at both ends; and zero is always in sight.
+    base = s.filler.value("npv.base")
+    ends = [s.filler.value(f"sensitivity.{r}.{end}") for r in ranks for end in ("low", "high")]
+    span = max(*ends, 0.0) - min(*ends, 0.0)
+    low = min(min(ends) - 0.34 * span, -0.1 * span)
+    high = max(max(ends) + 0.34 * span, 0.1 * span)
     plot = chart.plots[0]
     plot.overlap, plot.gap_width = 100, 60
     for series, end, colour in zip(plot.series, ("low", "high"), (ORANGE, BLUE), strict=True):
@@ -260,19 +267,16 @@ def _decides(s: _Slide) -> None:
         series.format.fill.fore_color.rgb = RGBColor.from_string(colour)
         series.invert_if_negative = False
         for place, r in enumerate(ranks):
+            text, at = (f(f"sensitivity.{r}.{end}") for f in (s.filler.text, s.filler.value))
+            wide = (len(text) + 1) * LETTER * (high - low) / (w * PLOT[2])
+            inside = _inside(at, base, wide)
             label = series.points[place].data_label
-            label.position = XL_LABEL_POSITION.OUTSIDE_END
-            _write(label.text_frame, [((s.filler.text(f"sensitivity.{r}.{end}"), True),)], 12,
-                   colour=colour)  # fmt: skip
+            label.position = XL_LABEL_POSITION[f"{'INSIDE' if inside else 'OUTSIDE'}_END"]
+            _write(label.text_frame, [((text, True),)], 12, colour="FFFFFF" if inside else colour)
     _axes(chart)
     chart.category_axis.reverse_order = True
     chart.value_axis.crosses = XL_AXIS_CROSSES.CUSTOM
-    chart.value_axis.crosses_at = s.filler.value("npv.base")
-    # Labels stand outside the bars: leave room for them at both ends; and zero is always in sight.
-    ends = [s.filler.value(f"sensitivity.{r}.{end}") for r in ranks for end in ("low", "high")]
-    span = max(*ends, 0.0) - min(*ends, 0.0)
-    low = min(min(ends) - 0.34 * span, -0.1 * span)
-    high = max(max(ends) + 0.34 * span, 0.1 * span)
+    chart.value_axis.crosses_at = base
     chart.value_axis.minimum_scale, chart.value_axis.maximum_scale = low, high
     _inner(chart, PLOT)
     left, top, wide, tall = (
@@ -280,16 +284,23 @@ def _decides(s: _Slide) -> None:
         for start, size, part in zip((x, y, 0, 0), (w, h, w, h), PLOT, strict=True)
     )
     places = {key: left + wide * (v - low) / (high - low)
-              for key, v in (("zero", 0.0), ("base", s.filler.value("npv.base")))}  # fmt: skip
+              for key, v in (("zero", 0.0), ("base", base))}  # fmt: skip
     s.upright("zero", places["zero"], top, tall, INK, dashed=True)
-    base = f"base case {s.filler.text('npv.base')}"
-    for text, key, at, colour in (
-        ("zero", "zero", top + tall - 0.02, INK), (base, "base", top - 0.3, MUTED),
+    named = f"base case {s.filler.text('npv.base')}"
+    for text, key, up, colour in (
+        ("zero", "zero", top + tall - 0.02, INK), (named, "base", top - 0.3, MUTED),
     ):  # fmt: skip
-        s.text([((text, True),)], max(places[key] - 1.1, 0.0), at, 2.2, 0.3, 12, colour=colour,
+        s.text([((text, True),)], max(places[key] - 1.1, 0.0), up, 2.2, 0.3, 12, colour=colour,
                side=PP_ALIGN.CENTER)  # fmt: skip
     s.table(6.4, TOP + 0.35, 6.33, 14, 0.85, (0.35, 2.75, 1.9, 1.5))
     s.bullets(LEFT, 5.85, WIDTH, 1.1, 16)
+
+
+def _inside(end: float, base: float, wide: float) -> bool:
+    """Whether the label of a bar from base to end goes into it: outside, the line at zero would
+    strike it through, and the bar has room.  wide: of the label, in the chart's money."""
+    outer = end + wide if end > base else end - wide
+    return min(end, outer) <= 0 <= max(end, outer) and abs(end - base) > wide
 
 
 def _accounts(s: _Slide) -> None:

@@ -199,8 +199,9 @@ def break_even(model: Model, row: ledger.Row) -> float | None:
 def sensitivities(book: Collector) -> None:
     """The three assumptions that move the result most, one at a time."""
     model = book.model
-    swings = [s for s in uncertain.tornado(model.npv, model.rows) if s.width > 0]
-    for rank, swing in enumerate(swings[:3], 1):
+    swings = [s for s in uncertain.tornado(model.npv, model.rows) if s.width > 0][:3]
+    alone = 0
+    for rank, swing in enumerate(swings, 1):
         row, key = model.rows[swing.id], f"sensitivity.{rank}"
         known = (*CASH, row.id)
         book.word(f"{key}.id", f"Sensitivity {rank}: ledger row", row.id, [row.id])
@@ -215,12 +216,15 @@ def sensitivities(book: Collector) -> None:
         book.money(f"{key}.low", f"NPV with it at low: {row.name}", swing.low, known)
         book.money(f"{key}.high", f"NPV with it at high: {row.name}", swing.high, known)
         even = break_even(model, row)
+        alone += even is not None
         text = "no value" if even is None else in_unit(even, row)
         title = f"Value at which the NPV is zero: {row.name}"
         book.put(f"{key}.break-even", title, even, row.unit, text, known)
         inside = even is None or row.low <= even <= row.high
         book.put(f"{key}.zero", f"Value at which the NPV is zero, and whether in range: {row.name}",
                  even, row.unit, text if inside else f"{text}, out of range", known)  # fmt: skip
+    book.put("alone.count", "Of the assumptions that move the NPV most, those that bring it to "
+             "zero alone", alone or None, "", f"{alone or 'none'}", CASH)  # fmt: skip
 
 
 def evidence_kinds(book: Collector, seed: int) -> None:
