@@ -147,6 +147,35 @@ def test_the_penalty_by_hand():
     )
 
 
+def says(name: str, **changes: float) -> str:
+    one = calc.find(name)
+    return view.answer(one, at_base(one.id, **changes), "EUR").says
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "covers 47.06 % of the loss; 900 EUR stays with you. Above 11.67 h of outage even the "
+             "highest credit is less than the loss."),
+        ({"loss_hour": 50.0}, "The credit covers the whole loss, 700 EUR. Above 70 h"),
+        ({"down": 0.5}, "No credit comes back: the whole loss, 650 EUR, stays with you. Above"),
+        ({"loss_outage": 5000.0}, "Even the highest credit is less than the shortest outage"),
+        ({"loss_hour": 1.0}, "The highest credit would cover an outage of the whole month."),
+        ({"down": 0.0}, "Nothing is lost in this month."),
+    ],
+)  # fmt: skip
+def test_the_penalty_says_what_the_credit_covers(changes, told):
+    said = says("sla-penalty", **changes)
+    assert told in said
+    assert said.count("covers") <= 1  # this month's credit; of the highest it says what it costs
+
+
+def test_a_month_without_an_hour_of_outage_has_no_outage():
+    found = calc.sla_penalty(**at_base("sla-penalty", down=0.0))
+    assert (found.loss, found.gap, found.covered) == (0, 0, None)
+    assert found.beyond == calc.sla_penalty(**at_base("sla-penalty")).beyond
+
+
 @given(st.floats(0, 730), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1e4), st.floats(0, 1e4))
 def test_beyond_that_outage_no_credit_covers_the_loss(down, cap, claimed, hour, outage):
     x = at_base("sla-penalty", down=down, cap=cap, claimed=claimed, loss_hour=hour,
@@ -212,6 +241,20 @@ def test_at_its_price_a_synthetic_example_costs_what_the_label_does(accuracy, ca
     if found.break_even_price <= calc.MOST:
         again = calc.label_exchange(**x | {"example": found.break_even_price})
         assert again.cost == pytest.approx(label)
+
+
+def test_the_exchange_says_what_each_price_is_for():
+    assert says("label-exchange", example=10.0) == (
+        "90 examples replace one label and cost 0.9 EUR; a label costs 0.5 EUR. They pay when a "
+        "thousand examples cost less than 5.556 EUR (today 10 EUR)."
+    )
+    assert says("label-exchange").endswith(
+        "cost 0.09 EUR; a label costs 0.5 EUR. The generator is repaid after 4,878 labels."
+    )
+    assert says("label-exchange", label=0.0).endswith("costs 0 EUR. No price makes them pay.")
+    one = calc.find("label-exchange")
+    found = view.answer(one, at_base(one.id), "EUR")
+    assert found.texts["break_even_price"] == "5.556 EUR/1000 examples"
 
 
 def test_examples_that_hurt_replace_nothing():
@@ -297,6 +340,17 @@ def test_a_pivot_by_hand():
     assert found.break_even_saving == pytest.approx((100 + 25 + 15) / 3.5)
 
 
+def test_the_curve_says_that_it_is_after_tax_and_of_the_whole_pipeline():
+    one = calc.find("pivot-j-curve")
+    found = view.answer(one, at_base(one.id), "EUR")
+    before = one.compute(**at_base(one.id, tax=0.0)).trough
+    assert found.result.trough == pytest.approx(0.75 * before)
+    assert f"Down to {found.texts['trough']} after tax in month" in found.says
+    assert "after tax" in calc.output(one, "trough").label
+    assert "after tax" in found.chart.partition("<figcaption>")[2]
+    assert "whole pipeline" in one.title
+
+
 # -- Declarations and wrong input -----------------------------------------------------------------
 
 
@@ -311,6 +365,7 @@ def test_declaration_and_function_are_one(one):
     assert calc.output(one, one.key).id == one.key
     assert [f.id for f in one.inputs] == list(at_base(one.id))
     assert {o.form for o in one.outputs} <= {"money", "share", "months", "month", "number"}
+    assert not told & {f.id for f in one.inputs}  # a sentence prints either by its id
 
 
 CASES = [(one.id, field.id) for one in calc.ALL for field in one.inputs]
@@ -327,8 +382,8 @@ def test_a_value_out_of_range_is_refused_by_name_range_and_advice(name, field):
             one.compute(**at_base(name, **{field: value}))
         assert "enter a number" in str(told.value)
         assert calc.span(declared) in str(told.value)
-    if declared.unit == "share":
-        assert "40 % is 0.4" in str(told.value)
+    hint = {"share": "40 % is 0.4", "1/year": "11 % is 0.11"}.get(declared.unit, "")
+    assert hint in str(told.value)
 
 
 @pytest.mark.parametrize(
@@ -378,6 +433,18 @@ def test_the_chart_says_what_it_draws():
     points = svg.partition('class="line" points="')[2].partition('"')[0].split()
     heights = [float(p.split(",")[1]) for p in points]
     assert heights[1] > heights[0] > heights[2]  # an SVG counts downward
+
+
+@pytest.mark.parametrize("size", [30.0, 700_213_924.0, 1e14])
+def test_the_chart_holds_its_last_amount_and_names_its_zero(size):
+    svg = view.chart((-size / 2, -size), "EUR")
+    [(x, last)] = re.findall(r'<text x="([\d.]+)" y="[\d.]+">(−[^<]*)</text>', svg)
+    assert last == f"−{size:,.0f} EUR"
+    assert 100 < float(x) <= view.WIDE - view.LETTER * len(last)
+    zero = re.search(r'class="zero" x1="([\d.]+)" x2="([\d.]+)" y1="([\d.]+)"', svg)
+    named = re.search(r'text-anchor="end" x="([\d.]+)" y="([\d.]+)">0<', svg)
+    assert float(named[1]) < float(zero[1]) < float(zero[2]) < float(x)
+    assert float(named[2]) == pytest.approx(float(zero[3]) + 4, abs=0.2)
 
 
 # -- A company's values ---------------------------------------------------------------------------

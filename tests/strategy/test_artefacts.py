@@ -19,6 +19,7 @@ import pypdf
 import pytest
 from docx import Document
 from pptx import Presentation
+from pptx.enum.chart import XL_LABEL_POSITION
 from pptx.util import Emu
 
 from synthecon import Problem, paths
@@ -214,6 +215,71 @@ def test_the_curve_of_the_page_falls_where_cash_does(one):
     assert scale < 0  # an SVG counts downwards
     back = [cash[0] + (y - first) * scale for y in points]
     assert back == pytest.approx(cash, abs=0.01 * (max(cash) - min(cash)))
+
+
+def test_the_curves_name_their_months_and_their_zero(one):
+    drawn = re.findall(r"<text[^>]*>([^<]*)</text>", one.files["dashboard.html"].decode())
+    assert {"month 0", "12", "24", "36", "0"} <= set(drawn)
+    text = pdf_text(one.files["memo.pdf"])
+    assert "month 0 12 24 36" in text
+    assert re.search(rf"\b0 {one.facts['cash.high.month-36'].text}, high", text)
+
+
+def struck(end: float, base: float, wide: float, inside: bool) -> bool:
+    """Whether a line at zero runs through the label at the end of a bar."""
+    away = wide if (end > base) is not inside else -wide
+    return min(end, end + away) <= 0 <= max(end, end + away)
+
+
+def test_no_label_of_the_tornado_is_struck_through(one):
+    [shape] = [s for s in slides(one.files["deck.pptx"])[2].shapes if s.has_chart]
+    plot, axis = shape.chart.plots[0], shape.chart.value_axis
+    inches = (axis.maximum_scale - axis.minimum_scale) / (5.6 * deck.PLOT[2])
+    seen = 0
+    for series in plot.series:
+        for place, end in enumerate(series.values):
+            label = series.points[place].data_label
+            wide = 0.09 * len(label.text_frame.text) * inches
+            inside = label.position == XL_LABEL_POSITION.INSIDE_END
+            assert not struck(end, one.facts["npv.base"].value, wide, inside)
+            seen += inside
+    assert seen == (0 if one.facts["npv.base"].value < 0 else 3)
+
+
+def test_a_label_goes_into_a_bar_that_holds_it_and_only_off_the_line():
+    assert deck._inside(17, 344, 90)  # zero would run through it
+    assert not deck._inside(17, 60, 90)  # the bar is shorter than the label
+    assert not deck._inside(200, 344, 90)  # it stays clear of the line
+    assert not deck._inside(-50, 344, 90)  # it stands beyond the line
+    assert deck._inside(-17, -344, 90)
+    assert not deck._inside(-236, -274, 90)
+
+
+def test_that_nothing_turns_it_alone_is_said_where_it_is_so(made):
+    one = made["case-tannhof"]
+    ways = {f"sensitivity.{r}.break-even": one.facts[f"sensitivity.{r}.break-even"].value
+            for r in (1, 2, 3)}  # fmt: skip
+    alone = sum(x is not None for x in ways.values())
+    assert (one.facts["alone.count"].value or 0) == alone == 0
+    told = "No single assumption below brings the value to zero"
+    for file in ("memo.pdf", "memo.docx"):
+        assert told in texts(one)[file]
+    # Another one that turns it alone, and the documents say so.
+    some = one.facts | {"alone.count": replace(one.facts["alone.count"], value=1.0, text="1")}
+    memo_ = pages.text_of(pages.page(pages.variant("memo", some), some).blocks)
+    slides_ = pages.text_of(pages.page(pages.variant("deck", some), some).blocks)
+    assert told not in memo_ and "moves one of these assumptions" in memo_
+    assert "zero alone" not in slides_ and "moves the result most" in slides_
+
+
+def test_the_page_says_what_is_not_of_its_option(one):
+    text = texts(one)["dashboard.html"]
+    assert f"about {one.facts['option.name'].text}, unless it says otherwise" in text
+    assert "J-curve of the whole pipeline" in text
+    assert "Values only" in text
+    nothing = sum(one.facts[f"sensitivity.{r}.zero"].value is None for r in (1, 2, 3))
+    assert text.count("nothing in reach makes it zero") == nothing
+    assert "zero at no value" not in text
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

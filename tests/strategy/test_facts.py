@@ -246,6 +246,8 @@ def test_a_break_even_is_where_the_value_is_zero(name, shown, found):
         for end in ("low", "high"):
             there = float(m.npv(m.base(**{key: getattr(row, end)})))
             assert told[f"sensitivity.{rank}.{end}"].value == pytest.approx(there)
+    turned = [told[f"sensitivity.{rank}.break-even"].value is not None for rank in (1, 2, 3)]
+    assert told["alone.count"].value == (sum(turned) or None)
 
 
 def test_a_zero_is_looked_for_beyond_the_range_too():
