@@ -210,9 +210,9 @@ def _curve(f: Filler) -> str:
         f'<text class="axis" text-anchor="end" x="{left - 6:.0f}" y="{float(zero) + 4:.1f}">0'
         "</text>\n"
     )
-    told = f.fill("Base case, after tax: down to {peak-cash} in {peak-cash.month}, {cash.end} at "
-                  "the end of {horizon.months}. The band leaves {method.low} of the scenarios out "
-                  "on either side of each month.")  # fmt: skip
+    told = f.fill("Base case, after tax: {peak-cash} below zero in {peak-cash.month}, {cash.end} "
+                  "at the end of {horizon.months}. The band leaves {method.low} of the scenarios "
+                  "out on either side of each month.")  # fmt: skip
     table = _table(
         ("Month", "Low", "Base case", "High"),
         [
