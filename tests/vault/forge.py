@@ -2,7 +2,8 @@
 milliseconds and not the seconds of importing everything.
 
 Reads one JSON object a line: {"folder": …, "kill": point or "", "real": bool, "target": …}; answers
-with the exit status of that life, −9 where it was killed.
+with the exit status of that life: −9 where it was killed, 2 where it ended in a Problem, which then
+stands in problem.txt.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import dbos._queue
 import stub_world
 import torch
 
+from synthecon import Problem
 from synthecon.physics import data
 from synthecon.vault import pipeline, pipeline_world
 from synthecon.vault.pipeline_budget import Amount
@@ -74,6 +76,9 @@ def main() -> None:
             try:
                 live(Path(asked["folder"]), asked["kill"], asked["real"], asked["target"])
                 status = 0
+            except Problem as problem:
+                (Path(asked["folder"]) / "problem.txt").write_text(str(problem))
+                status = 2
             except BaseException:
                 traceback.print_exc()
             finally:

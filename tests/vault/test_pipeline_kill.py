@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -102,18 +103,63 @@ def test_killed_twice_at_the_same_place(kind: str, forge: Forge, whole: Path, tm
     assert trace(tmp_path) == trace(whole)
 
 
-def test_a_kill_in_a_real_training_changes_no_weight(forge: Forge, tmp_path: Path):
-    """Real images, real generators and real students, killed in the middle of three kinds."""
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    whole.mkdir()
-    cut.mkdir()
-    assert forge.live(whole, real=True) == 0
-    assert trace(whole)["student.npz"]
+@pytest.fixture(scope="module")
+def real(forge: Forge, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nobody disturbed, of real images, real generators and real students."""
+    folder = tmp_path_factory.mktemp("real")
+    assert forge.live(folder, real=True) == 0
+    assert trace(folder)["student.npz"]
+    return folder
+
+
+def test_a_kill_in_a_real_training_changes_no_weight(forge: Forge, real: Path, tmp_path: Path):
+    """Killed in the middle of three kinds of steps."""
     for kind in ("distil", "evaluate", "promote"):
-        name = next(n for n in steps(whole) if f".{kind}." in n)
-        assert forge.live(cut, f"{name}:during", real=True) == KILLED
-    assert forge.live(cut, real=True) == 0
-    assert trace(cut) == trace(whole)
+        name = next(n for n in steps(real) if f".{kind}." in n)
+        assert forge.live(tmp_path, f"{name}:during", real=True) == KILLED
+    assert forge.live(tmp_path, real=True) == 0
+    assert trace(tmp_path) == trace(real)
+
+
+def halved(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def scrawled(path: Path) -> None:
+    path.write_text("neither a database nor a line of JSON\n" * 9)
+
+
+HARM: list[tuple[str, Callable[[Path], object]]] = [
+    ("files/set-gaussians.npz", lambda p: shutil.copy(p.with_name("set-noise.npz"), p)),
+    ("files/set-gaussians.npz", halved),
+    ("files/set-gaussians.npz", Path.unlink),
+    ("files/answers-gaussians.sha256", Path.unlink),
+    ("journal.jsonl", scrawled),
+    ("alive.txt", Path.unlink),
+    ("steps.sqlite", scrawled),
+    ("steps.sqlite", halved),
+    ("provider.sqlite", scrawled),
+]
+
+
+def test_a_run_whose_files_were_touched_goes_on_when_they_are_put_back(
+    forge: Forge, real: Path, tmp_path: Path
+):
+    """It died in a training that reads made-up images, answers and their digests."""
+    run, kept = tmp_path / "run", tmp_path / "kept"
+    run.mkdir()
+    name = [n for n in steps(real) if ".distil.r" in n][-1]
+    assert forge.live(run, f"{name}:during", real=True) == KILLED
+    shutil.copytree(run, kept)
+    for file, harm in HARM:
+        harm(run / file)
+        assert forge.live(run, real=True) == 2, (file, harm)
+        told = (run / "problem.txt").read_text()
+        assert told.startswith(str(run / file)) and "\n" not in told
+        assert told.endswith("as it was, or start a new run")
+        shutil.copy(kept / file, run / file)
+    assert forge.live(run, real=True) == 0
+    assert trace(run) == trace(real)
 
 
 def test_a_finished_run_is_gone_through_again_and_nothing_is_done(forge: Forge, whole: Path):

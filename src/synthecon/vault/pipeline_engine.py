@@ -18,8 +18,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -72,11 +74,12 @@ class Durable:
         """The result of the flow, begun or continued.
 
         Raises:
-            Problem: the store is not one of this version's.
+            Problem: the store is damaged, or not one of this version's.
             whatever a step or the flow raised: the run may be resumed all the same.
         """
         from dbos import DBOS, SetWorkflowID
 
+        self._sound()
         outcome: Future[Result] = Future()
         waiting: dict[str, Callable[[], Result]] = {}
 
@@ -134,3 +137,18 @@ class Durable:
             os._exit(130)
         finally:
             DBOS.destroy(destroy_registry=True)
+
+    def _sound(self) -> None:
+        """Refuse a damaged store before DBOS, which answers with a traceback, opens it."""
+        if not self.store.exists():
+            return
+        try:
+            with closing(sqlite3.connect(self.store)) as db:
+                found = db.execute("pragma quick_check").fetchone()[0]
+        except sqlite3.Error as error:
+            found = error
+        if found != "ok":
+            raise Problem(
+                f"{self.store}: the finished steps cannot be read: {found}; "
+                "put the file back as it was, or start a new run"
+            )

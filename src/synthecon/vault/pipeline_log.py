@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from synthecon import Problem
+from synthecon import Problem, paths
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class DecisionLog:
     def __post_init__(self) -> None:
         self._written: list[str] = []
         if self.path and self.path.exists():
-            text = self.path.read_text(encoding="utf-8")
-            whole = text[: text.rfind("\n") + 1]  # the last line may be torn
-            if whole != text:
-                self.path.write_text(whole, encoding="utf-8")
-            self._written = whole.splitlines()
+            content = self.path.read_bytes()
+            whole = content[: content.rfind(b"\n") + 1]  # the last line may be torn
+            if whole != content:
+                paths.write_atomic(self.path, whole)
+            self._written = whole.decode(errors="replace").split("\n")[:-1]
 
     def add(self, decision: Decision) -> None:
         """Take a decision down; it is on the disk when this returns.
@@ -68,7 +68,8 @@ class DecisionLog:
             if self._written[at] != line:
                 raise Problem(
                     f"{self.path}, line {at + 1}: this code decides otherwise than the run did "
-                    "before it stopped; resume with the version that began it, or start a new run"
+                    "before it stopped, or the line was edited; resume with the version that began "
+                    "it, put the line back, or start a new run"
                 )
             return
         with self.path.open("a", encoding="utf-8") as file:
@@ -85,7 +86,7 @@ def read(path: Path) -> list[Decision]:
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise Problem(f"{path}: no log of decisions: {error}") from None
     found = []
     for number, line in enumerate(lines, 1):

@@ -8,8 +8,8 @@ again.  The books are an SQLite file that belongs to the provider alone; the buy
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,17 +33,29 @@ class Receipt:
 
 
 class Provider:
-    """Sells items at list prices.  prices: money a unit, by item."""
+    """Sells items at list prices.  prices: money a unit, by item.
+
+    Raises:
+        Problem: here and wherever the books are opened: they cannot be read.
+    """
 
     def __init__(self, books: Path, prices: Mapping[str, float]) -> None:
         self.prices = dict(prices)
         books.parent.mkdir(parents=True, exist_ok=True)
         self._books = books
-        with closing(self._open()) as db, db:
+        with self._open() as db:
             db.executescript(TABLES)
 
-    def _open(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._books, timeout=30)
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(sqlite3.connect(self._books, timeout=30)) as db, db:
+                yield db
+        except sqlite3.Error as error:
+            raise Problem(
+                f"{self._books}: the provider cannot read its books: {error}; "
+                "put the file back as it was, or start a new run"
+            ) from None
 
     def quote(self, item: str, units: int) -> float:
         """What so many units cost.
@@ -62,7 +74,7 @@ class Provider:
             Problem: the key was used for another order; or what `quote` refuses.
         """
         amount = self.quote(item, units)
-        with closing(self._open()) as db, db:
+        with self._open() as db:
             db.execute("insert into orders (key) values (?)", (key,))
             db.execute(
                 "insert or ignore into charges values (?, ?, ?, ?)", (key, item, units, amount)
@@ -77,11 +89,11 @@ class Provider:
 
     def bill(self) -> list[Receipt]:
         """Everything that was charged, in the order of the keys."""
-        with closing(self._open()) as db:
+        with self._open() as db:
             rows = db.execute("select key, item, units, amount from charges order by key")
             return [Receipt(*row) for row in rows]
 
     def orders(self) -> int:
         """How often somebody ordered, charged or not."""
-        with closing(self._open()) as db:
+        with self._open() as db:
             return int(db.execute("select count(*) from orders").fetchone()[0])

@@ -423,14 +423,30 @@ class World:
             self._memory[name] = arrays
             return ""
         content = _packed(arrays)
+        digest = hashlib.sha256(content).hexdigest()
+        # Killed between the two, the step is done again and writes both.
         paths.write_atomic(self.folder / f"{name}.npz", content)
-        return hashlib.sha256(content).hexdigest()
+        paths.write_atomic(self.folder / f"{name}.sha256", f"{digest}  {name}.npz\n")
+        return digest
 
     def _load(self, name: str) -> dict[str, Tensor]:
         if self.folder is None:
             arrays: Mapping[str, np.ndarray] = self._memory[name]
         else:
-            with np.load(self.folder / f"{name}.npz", allow_pickle=False) as stored:
+            path = self.folder / f"{name}.npz"
+            try:
+                content, kept = path.read_bytes(), path.with_suffix(".sha256").read_bytes()
+            except OSError as error:
+                raise Problem(
+                    f"{error.filename}: cannot be read ({error.strerror}): "
+                    "put the file back as it was, or start a new run"
+                ) from None
+            if kept != f"{hashlib.sha256(content).hexdigest()}  {path.name}\n".encode():
+                raise Problem(
+                    f"{path}: not the file that this run wrote (its sha256 is not the one in "
+                    f"{name}.sha256): put it back as it was, or start a new run"
+                )
+            with np.load(io.BytesIO(content), allow_pickle=False) as stored:
                 arrays = dict(stored)
         device = self.images.images.device
         return {k: torch.from_numpy(np.array(v)).to(device) for k, v in arrays.items()}
