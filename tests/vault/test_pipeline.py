@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 import stub_world
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stub_world import GATES, PRICES, RUNGS, SPACE, Stub
+from stub_world import GATES, PRICES, SPACE, Stub
 
 from synthecon import Problem
 from synthecon.vault import pipeline, pipeline_log, pipeline_meter
@@ -130,6 +129,9 @@ def test_a_log_goes_on_where_it_was_and_mends_a_torn_line(tmp_path: Path):
     again.add(entry("a"))
     again.add(entry("b", x=1.5))
     assert path.read_bytes() == whole
+    path.write_bytes(whole[:-1] + "≥".encode()[:1])  # torn inside a letter
+    assert DecisionLog(path)._written == whole.decode().splitlines()[:1]
+    path.write_bytes(whole)
     assert pipeline_log.read(path) == again.entries
     told = "\n".join(pipeline_log.told(again.entries, "USD"))
     assert "b: goes on" in told and "because" in told and "x 1.5" in told and "1.00 USD" in told
@@ -147,24 +149,44 @@ def test_the_time_of_a_step_that_was_killed_is_counted(tmp_path: Path):
     lines = [{"step": "a", "began": now - 100, "lost": 0.0}, {"step": "a", "seconds": 3.0,
              "joules": 30.0}, {"step": "b", "began": now - 50, "lost": 0.0}]  # fmt: skip
     path.write_text("".join(json.dumps(x) + "\n" for x in lines) + '{"torn')
-    os.utime(path, (now - 43, now - 43))  # the last sign of life
+    alive = tmp_path / "alive.txt"
+    alive.write_text(f"{now - 43}")  # and not the date of a file: this is how a copy looks
     journal = Journal(path)
     assert journal.begin("b") == pytest.approx(7, abs=0.01)
     assert journal.begin("a") == 3.0  # ended, and its result was never kept
-    os.utime(path, (time.time() + 2, time.time() + 2))
+    alive.write_text(f"{time.time() + 2}")
     assert Journal(path).begin("b") == pytest.approx(9, abs=0.2)  # and a second attempt, killed
     assert pipeline_meter.totals(path) == {"a": {"seconds": 3.0, "joules": 30.0}}
 
 
 def test_a_living_run_gives_signs_of_life(tmp_path: Path):
+    alive = tmp_path / "alive.txt"
     with Journal(tmp_path / "j") as journal:
-        os.utime(tmp_path / "j", (1, 1))
+        assert float(alive.read_text()) == pytest.approx(time.time(), abs=5)  # before any step
+        alive.write_text(f"{1:17.6f}\n")
         for _ in range(100):
-            if (tmp_path / "j").stat().st_mtime > 1:
+            if float(alive.read_text()) > 1:
                 break
             time.sleep(0.02)
-        assert (tmp_path / "j").stat().st_mtime > 1
+        assert float(alive.read_text()) == pytest.approx(time.time(), abs=5)
         assert journal.begin("a") == 0.0
+
+
+@pytest.mark.parametrize("line", ["{", "5", "[]", '{"step": "a"}', '{"step": "a", "began": "x"}'])
+def test_a_journal_that_was_touched_is_a_problem(line: str, tmp_path: Path):
+    path = tmp_path / "j"
+    path.write_text('{"step": "a", "seconds": 1, "joules": 2}\n' + line + "\n")
+    for read in (Journal, pipeline_meter.totals):
+        with pytest.raises(Problem, match=r"j, line 2: .* start a new run"):
+            read(path)
+
+
+def test_a_journal_without_its_last_sign_of_life_is_a_problem(tmp_path: Path):
+    Journal(tmp_path / "j").begin("a")
+    for harm in (lambda p: None, lambda p: p.write_text("noon")):
+        harm(tmp_path / "alive.txt")
+        with pytest.raises(Problem, match=r"alive\.txt: missing or not a time"):
+            Journal(tmp_path / "j")
 
 
 # ---- the search
@@ -227,20 +249,30 @@ def test_a_run_ends_in_a_student_with_a_card(tmp_path: Path):
 
 
 def test_the_money_is_what_the_provider_and_the_operations_say(tmp_path: Path):
-    world = Stub()
-    work = []
-    for name in ("training", "scoring"):
-        counted = getattr(world, name)
-        setattr(world, name, counted)
+    class Counted(Stub):
+        """Operations by hand: ten a pass and unit of width, three passes for a step."""
+
+        def distil(self, name, candidates, rung, tick):
+            passes = sum(10 * int(c.student[4:]) * rung.inits for c in candidates)
+            trained.append(3 * passes * rung.steps)
+            if not name.startswith("plain-"):  # which the gates alone look at
+                scored.append(passes)
+            return super().distil(name, candidates, rung, tick)
+
+    trained, scored, world = [], [], Counted()
     outcome, _, provider = ran(tmp_path, world)
-    bought = sum(r.amount for r in provider.bill())
-    assert outcome.paid["buy labels"] + outcome.paid["buy answers"] == pytest.approx(bought)
-    whole = {x.name: x for x in outcome.looked}
-    for x in whole.values():
-        work.append(sum(world.training(c, RUNGS[-1]) for c in x.among))
-    plain = {f"plain-{x.candidate.student}" for x in [outcome.chosen]}
-    assert plain <= set(world.begun)
-    assert outcome.paid["distil"] > sum(work) * PRICES.operation
+    bought = {item: 0.0 for item in ("label", "answer")}
+    for r in provider.bill():
+        bought[r.item] += r.amount
+    assert f"plain-{outcome.chosen.candidate.student}" in world.begun
+    wanted = {
+        "buy labels": bought["label"], "buy answers": bought["answer"],
+        "generate": 7 * len(SPACE.kinds) * PRICES.operation,
+        "distil": sum(trained) * PRICES.operation, "evaluate": sum(scored) * PRICES.operation,
+    }  # fmt: skip
+    paid = {kind: money for kind, money in outcome.paid.items() if money}
+    assert paid == pytest.approx(wanted)
+    assert outcome.spent.money == pytest.approx(sum(wanted.values()))
 
 
 def test_data_that_a_gate_blocks_costs_no_answer_and_no_training(tmp_path: Path):
@@ -452,6 +484,7 @@ def test_what_an_earlier_life_lost_counts_against_the_limit(tmp_path: Path):
     path = tmp_path / "journal.jsonl"
     path.write_text(json.dumps({"step": "001.buy.labels", "began": time.time() - 60,
                                 "lost": 0.0}) + "\n")  # fmt: skip
+    (tmp_path / "alive.txt").write_text(f"{time.time()}")
     outcome, _, provider = ran(tmp_path, limit=Amount(1e9, 50.0, 1e9))
     assert outcome.reason == pipeline.SPENT and outcome.detail.startswith("seconds")
     assert outcome.spent.seconds >= 59
@@ -486,7 +519,7 @@ def test_the_exhaustive_bill_is_a_sum_by_hand():
 
 
 def test_memory_runs_a_flow_once():
-    seen = []
-    assert Memory().run(lambda step: step("a", lambda: seen.append(1) or {"x": 1})) == {"x": 1}
-    assert seen == [1]
-    assert Rung(1, 1) == Rung(1, 1)
+    seen, memory = [], Memory()
+    for life in (1, 2):  # and forgets it
+        found = memory.run(lambda step, x=life: step("a", lambda: seen.append(x) or {"x": x}))
+        assert found == {"x": life} and seen == [1, 2][:life]
