@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from synthecon import Problem, cli, paths, records
 from synthecon.economics import model
 from synthecon.physics import nets
 from synthecon.vault import pipeline_command, pipeline_prices
+from synthecon.vault.pipeline_budget import Amount
+from synthecon.vault.pipeline_log import Decision, DecisionLog
 from synthecon.vault.pipeline_search import Candidate, Rung
 from synthecon.vault.pipeline_world import World, area
 
@@ -52,6 +56,46 @@ def test_doing_it_again_leaves_the_same_bytes(world: World):
     world.answer("gaussians", 20)
     world.distil("both", [ONE, TWO], RUNG, lambda: None)
     assert [(world.folder / f"{n}.npz").read_bytes() for n in names] == before
+
+
+def test_a_file_that_is_not_the_one_that_was_written_is_refused(tmp_path: Path):
+    made = World(TINY, 3, folder=tmp_path)
+    for kind in ("gaussians", "noise"):
+        made.generate(kind)
+    one, other = (tmp_path / f"set-{kind}" for kind in ("gaussians", "noise"))
+    whole = one.with_suffix(".npz").read_bytes()
+    for suffix in (".npz", ".sha256"):  # both of another set: the digest fits, the name does not
+        one.with_suffix(suffix).write_bytes(other.with_suffix(suffix).read_bytes())
+        with pytest.raises(Problem, match=r"set-gaussians\.npz: not the file that this run wrote"):
+            made._load("set-gaussians")
+    for suffix in (".npz", ".sha256"):
+        one.with_suffix(suffix).unlink()
+        with pytest.raises(Problem, match=rf"set-gaussians\{suffix}: cannot be read"):
+            made._load("set-gaussians")
+        made.generate("gaussians")
+        assert one.with_suffix(".npz").read_bytes() == whole
+        made._load("set-gaussians")
+
+
+def test_a_kill_between_a_file_and_its_digest_is_mended_by_the_step(tmp_path: Path, monkeypatch):
+    class Died(Exception):
+        pass
+
+    def die(path: Path, content: str | bytes) -> Path:
+        if path.suffix == ".sha256":
+            raise Died
+        return write(path, content)
+
+    write, made = paths.write_atomic, World(TINY, 3, folder=tmp_path)
+    made.generate("gaussians")
+    made.answer("gaussians", 5)
+    with monkeypatch.context() as patch:
+        patch.setattr(paths, "write_atomic", die)
+        with pytest.raises(Died):  # with the digest of a shorter purchase beside it
+            made.answer("gaussians", 20)
+    again = World(TINY, 3, folder=tmp_path)
+    again.answer("gaussians", 20)
+    assert len(again._load("answers-gaussians")["logits"]) == 20
 
 
 def test_a_shorter_purchase_is_the_beginning_of_a_longer_one(world: World):
@@ -173,19 +217,95 @@ def test_prices_are_the_ledger_by_hand(case: str):
 def test_the_command_runs_shows_and_lists(tmp_path: Path, monkeypatch, capsys):
     monkeypatch.setenv("SYNTHECON_OUT", str(tmp_path))
     # a moment's money: the labels are not even bought, and that is said
-    assert cli.main(["pipeline", "--money", "5", "--seed", "4"]) == 1
+    asked = ["--money", "5", "--seed", "4", "--seconds", "99.5", "--joules", "inf"]
+    assert cli.main(["pipeline", *asked]) == 1
     out = capsys.readouterr().out
     assert "digits-s4-1: budget spent (money" in out and "Nothing was promoted." in out
+    everyone = len(pipeline_command.SPACE.all())
+    assert f"all {everyone} candidates whole, before any gate, would have cost" in out
+    assert " of 99.5 seconds.\n" in out
+    assert re.search(r"[\d.]+ joules \((assumed, 10 W a core|by the machine's counter)\)\.\n", out)
     assert cli.main(["pipeline", "--log", "digits-s4-1"]) == 0
     assert "not even the cheapest student" in capsys.readouterr().out
     assert cli.main(["pipeline", "--list"]) == 0
     assert "digits-s4-1: budget spent" in capsys.readouterr().out
-    assert cli.main(["pipeline", "--resume", "digits-s4-1"]) == 0
+    assert cli.main(["pipeline", "--resume", "digits-s4-1"]) == 1  # as when it ended
     assert "this run is finished" in capsys.readouterr().out
     folder = tmp_path / "pipeline" / "digits-s4-1"
-    settings, plan = pipeline_command._read(folder)
-    assert settings.space == pipeline_command.SPACE and settings.limit.money == 5
-    assert settings.rungs == pipeline_command.RUNGS and plan.dataset == "digits"
+    asked = pipeline_command._read(folder)
+    settings = asked.settings
+    assert settings.space == pipeline_command.SPACE
+    assert settings.limit == Amount(5.0, 99.5, math.inf)
+    assert settings.rungs == pipeline_command.RUNGS and asked.plan.dataset == "digits"
+    (folder / "summary.txt").unlink()
+    assert cli.main(["pipeline", "--resume", "digits-s4-1"]) == 2
+    assert "summary.txt" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("promoted", [True, False])
+def test_a_finished_run_has_its_exit_code_again(promoted: bool, tmp_path: Path, capsys):
+    (tmp_path / "outcome.json").write_text(json.dumps({"promoted": promoted}))
+    (tmp_path / "summary.txt").write_text("how it went\n")
+    assert pipeline_command._run(tmp_path) == (0 if promoted else 1)
+    assert "how it went" in capsys.readouterr().out
+
+
+@pytest.fixture
+def begun(tmp_path: Path, monkeypatch) -> tuple[Path, Path]:
+    """A run that was asked for and never went far, and its company."""
+    monkeypatch.setenv("SYNTHECON_OUT", str(tmp_path / "out"))
+    company = tmp_path / "mine"
+    shutil.copytree(paths.root() / "case", company)
+    options = pipeline_command._parser().parse_args(["--company", str(company), "--money", "90"])
+    return pipeline_command._begin(options), company
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("pipeline-gates.csv", ",above,70,", ",above,90,", "line 2: was 'quality,taught,"),
+        ("pipeline-gates.csv", "lineage,made,When it was made,,,,validated,A day\n", "",
+         "validated,A day' when digits-s0-1 began and is ''"),
+        ("ledger.csv", "thousand requests,0.6,0.9,", "thousand requests,0.6,0.8,",
+         "answer was 0.0009 and is 0.0008"),
+    ],
+)  # fmt: skip
+def test_gates_and_prices_that_changed_since_a_run_began_stop_it(
+    file: str, old: str, new: str, told: str, begun: tuple[Path, Path], capsys
+):
+    path = begun[1] / file
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    assert cli.main(["pipeline", "--resume", "digits-s0-1"]) == 2
+    error = capsys.readouterr().err
+    assert str(path) in error and told in error
+    assert "put that back, or start a new run" in error
+    assert not (begun[0] / "steps.sqlite").exists()
+
+
+def test_a_log_needs_no_company(begun: tuple[Path, Path], capsys):
+    folder, company = begun
+    DecisionLog(folder / "decisions.jsonl").add(
+        Decision("001.buy", "run", {}, "rule", None, "goes on", "because", 1.5)
+    )
+    shutil.rmtree(company)
+    assert cli.main(["pipeline", "--log", folder.name]) == 0
+    assert "1.50 USD spent" in capsys.readouterr().out
+
+
+def test_a_run_of_an_older_version_is_told_so(begun: tuple[Path, Path], capsys):
+    path = begun[0] / "run.json"
+    asked = json.loads(path.read_text())
+    for text, told in (
+        (json.dumps({k: asked[k] for k in ("settings", "plan")}), "written by an older version"),
+        ("{", "cannot read what this run was asked"),
+        (json.dumps(asked | {"settings": {"space": []}}), "cannot read what this run was asked"),
+    ):
+        path.write_text(text)
+        for option in ("--resume", "--log"):
+            assert cli.main(["pipeline", option, begun[0].name]) == 2
+            assert f"{path}: {told}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -198,6 +318,11 @@ def test_the_command_runs_shows_and_lists(tmp_path: Path, monkeypatch, capsys):
         (["--company", "nowhere"], "nowhere: no ledger.csv"),
         (["--resume", "../x"], "no run '../x'"),
         (["--log", "digits"], "there are: none yet"),
+        (["--resume", ""], "no run ''"),
+        (["--resume", "r", "--money", "500"], "--money: only for a new run"),
+        (["--resume", "r", "--seed", "0"], "--seed: only for a new run"),
+        (["--log", "r", "--target", ".9", "--seconds", "120"], "--target, --seconds: only for"),
+        (["--list", "--joules", "5", "--company", "case"], "--company, --joules: only for"),
     ],
 )
 def test_what_cannot_be_done_is_said(arguments, told, tmp_path: Path, monkeypatch, capsys):
