@@ -73,17 +73,21 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="synthecon pipeline",
-        description="Search for the cheapest student that reaches a target accuracy, inside a "
-        "budget: made-up data, gates, distillation, prices. A run that was killed resumes where it "
-        "was and pays nothing twice, at the prices and gates that it began with or not at all.",
+        description="Search for a student that reaches a target accuracy, inside a budget: made-up "
+        "data, gates, distillation, prices. It stops at the first round that finds one, and "
+        "promotes the cheapest to serve of those that it trained whole. A run that was killed "
+        "resumes where it was and pays nothing twice, at the prices and gates that it began with "
+        "or not at all.",
         epilog="example:\n  python -m synthecon pipeline --target .9 --money 150\n"
         "  python -m synthecon pipeline --log digits-s0-1",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("--company", type=Path, metavar="FOLDER", help="whose prices and gates (case)")
     p.add_argument("--target", metavar="SHARE",
-                   help="right answers that must be shown, 0 to 1, or 'best' for the best that the "
-                   "budget buys (.9)")  # fmt: skip
+                   help="right answers, 0 to 1, that the lower end of a one-sided 90 %% interval "
+                   "must reach on the validation images, where the student was chosen: expect a "
+                   "little less elsewhere; or 'best' for the best that the budget buys "
+                   "(.9)")  # fmt: skip
     p.add_argument("--money", type=float, metavar="N", help="most money, in the company's currency "
                    "(labels, and a fifth of what training every candidate, before any gate, would "
                    "cost); inf: no limit")  # fmt: skip
@@ -255,7 +259,7 @@ def summary(
             f"images and {100 * outcome.tested[x.init]:.1f} % of the test images."
         )
         million = prices.million(world.operations(x.candidate.student))
-        lines.append(f"A million answers cost {million:.4f} {money} to serve.")
+        lines.append(f"A million answers cost {million:.4g} {money} to serve.")
     else:
         lines.append("Nothing was promoted.")
     parts = ", ".join(f"{k} {v:,.2f}" for k, v in outcome.paid.items() if v)
