@@ -155,6 +155,31 @@ def test_a_file_that_is_not_there_or_not_parquet(tmp_path):
         bill.read(tmp_path / "bill.parquet", "bill", SPELLING, "USD")
 
 
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
+def test_a_packed_file_that_breaks_off_or_is_damaged_is_refused(tmp_path, write, kept):
+    path = tmp_path / "bill.csv.gz"
+    plain = write(*({"Tags": json.dumps({"run": str(i * 7919)})} for i in range(400))).read_bytes()
+    packed = gzip.compress(plain)
+    wrong = {"no gzip": plain, "cut": packed[: int(kept * len(packed))]}
+    for at in (12, int(kept * len(packed))):
+        wrong[f"damaged at {at}"] = packed[:at] + b"\xff\x00\x5a" + packed[at + 3 :]
+    for what, content in wrong.items():
+        path.write_bytes(content)
+        with pytest.raises(Problem, match=r"bill\.csv\.gz: cannot read this CSV file: .+"):
+            bill.read(path, "bill", SPELLING, "USD")
+            pytest.fail(what)
+
+
+def test_a_damaged_parquet_file_is_refused(tmp_path):
+    path = tmp_path / "bill.parquet"
+    pa.parquet.write_table(pa.table({"BilledCost": ["1"] * 1000}), path)
+    damaged = bytearray(path.read_bytes())
+    damaged[4:40] = bytes(36)  # the first page; magic and footer stay
+    path.write_bytes(damaged)
+    with pytest.raises(Problem, match=r"bill\.parquet: cannot read this Parquet file: .+"):
+        bill.read(path, "bill", SPELLING, "USD")
+
+
 def test_payroll_is_hours_times_rate_in_cents(tmp_path):
     path = tmp_path / "payroll.csv"
     path.write_text(

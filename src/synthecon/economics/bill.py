@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -267,7 +268,7 @@ def _load(path: Path) -> tuple[pa.Table, list[Refusal]]:
         return _csv(path)
     try:
         table = pa.parquet.read_table(path)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise Problem(f"{path}: cannot read this Parquet file: {error}") from None
     texts = {}
     for name in table.column_names:
@@ -318,7 +319,7 @@ def texts(path: Path, skip: Callable | None = None) -> pa.Table:
                 column_types={n: pa.string() for n in names}, strings_can_be_null=False
             ),
         )
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, EOFError, zlib.error, csv.Error, UnicodeError) as error:
         raise Problem(f"{path}: cannot read this CSV file: {error}") from None
 
 
