@@ -54,6 +54,15 @@ def test_every_month_has_the_availability_of_renewal_theory(system, spread):
     assert often.mean() == pytest.approx(sourcing.outages_per_hour(system), abs=error)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_repair_beyond_all_numbers_lasts_to_the_end():
+    """So wide a spread leaves repairs of no time, and endless ones that were under way before."""
+    found = outage.simulate(System(40, 4), 50.0, 6, 3000, rng(2))
+    down = found.hours / HOURS
+    assert set(np.unique(down.round(9))) == {0.0, 1.0} and (np.ptp(down, axis=1) < 1e-9).all()
+    assert down.mean() == pytest.approx(4 / 44, abs=0.02)
+
+
 @pytest.mark.parametrize("spread", [0.0, 1.0])
 def test_the_first_hours_are_like_all_others(spread):
     begin, end = outage.down_times(20, 5, spread, 4.0, 50_000, rng(7))

@@ -81,7 +81,7 @@ def down_times(
     up = rng.exponential(mtbf, (paths, count))
     repair = repairs(mttr, spread, (paths, count), rng)
     begin = first + np.cumsum(up + repair, 1) - repair
-    begin, end = np.hstack([0 * first, begin]), np.hstack([first, begin + repair])
+    begin, end = np.hstack([np.zeros_like(first), begin]), np.hstack([first, begin + repair])
     return np.minimum(begin, hours), np.minimum(end, hours)
 
 
