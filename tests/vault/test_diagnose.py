@@ -61,6 +61,10 @@ def rows(folder: Path, change) -> None:
         writer.writerows(kept)
 
 
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
 def without(folder: Path, *names: str) -> None:
     rows(folder, lambda row: None if row["id"] in names else row)
 
@@ -244,7 +248,40 @@ def test_the_answer_turns_where_the_threshold_is_crossed(folder, again):
         [one] = [f for f in found.findings if f.playbook.id == "bottlenecks-and-moat"]
         return one.state
 
-    assert [state(x) for x in (0.86, 0.85, 0.84)] == [diagnose.APPLIES, diagnose.NOT, diagnose.NOT]
+    turned = [diagnose.APPLIES] * 3 + [diagnose.NOT] * 3
+    assert [state(x) for x in (1.2, 1.0, 0.86, 0.85, 0.84, 0)] == turned
+
+
+@pytest.mark.parametrize("busy", [1, 1.2])
+def test_a_queue_without_end_has_no_amount_and_says_so(folder, again, both, busy):
+    based(folder, "queue.utilisation", busy)
+    found = again()
+    assert found.missing == (
+        ("leak waiting", f"row queue.utilisation is {busy}: at 100 % or more the queue never ends, "
+         "so no amount can be given"),
+    )  # fmt: skip
+    assert [leak.id for leak in found.unknown] == ["waiting"]
+    others = [x for x in both["case"].leaks if x.leak.id != "waiting"]
+    assert list(found.leaks) == others and found.total == both["case"].total
+    assert found.booked + sum(found.rest.values()) == found.total
+    text = diagnose.markdown(found)
+    assert re.search(r"\| -  \| Label requests that wait +\| not known \|", text)
+    assert "Money: not known (waiting)" in text and "has no weight in this order" in flat(text)
+    assert "Lines of a leak" not in text  # no line of the books is in it
+    data = diagnose.data(found)
+    assert data["not_known"] == ["waiting"]
+    [one] = [p for p in data["playbooks"] if p["id"] == "bottlenecks-and-moat"]
+    assert one["not_known"] == ["waiting"] and one["state"] == diagnose.APPLIES
+
+
+def test_lines_of_a_leak_that_is_not_known_are_named(folder, again, both):
+    based(folder, "transfer.teacher-labels", -1)
+    found = again()
+    text = flat(diagnose.markdown(found))
+    assert "| - | Labels that a teacher could give | not known | - | - | - |" in text
+    assert "Lines of a leak that is not known count as not a leak." in text
+    assert "USD a month (plateau); not known: labels, label-work" in text
+    assert found.total == found.booked + sum(found.rest.values()) == both["case"].total
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -331,6 +368,82 @@ def test_a_division_by_zero_is_told(folder, again):
     assert ("playbook shift", "divides by zero: look at cost.monitor.once") in found.missing
 
 
+def test_steps_without_a_price_ask_for_the_rate_alone(folder, again):
+    """The noise playbook compares with the cost of its steps, which is no row."""
+    without(folder, "playbook.rate.scientist")
+    told = [why for what, why in again().missing if what == "playbook noise"]
+    assert told == ["add row playbook.rate.scientist to ledger.csv"]
+
+
+# ---- what cannot be
+
+
+@pytest.mark.parametrize(
+    ("row", "value", "what", "why"),
+    [
+        ("sla.replicas", 0, "leak outages", "is 0; it must be a whole number from 1 on"),
+        ("sla.replicas", -3, "leak unclaimed", "is -3; it must be a whole number from 1 on"),
+        ("sla.replicas", 0.4, "leak own-credits", "is 0.4; it must be a whole number"),
+        ("sla.replicas", 2.5, "leak outages", "is 2.5; it must be a whole number"),
+        ("sla.replicas", 1e300, "leak unclaimed", "too many replicas, or too many failures"),
+        ("sla.mtbf", 0, "leak outages", "is 0; it must be above 0"),
+        ("sla.mtbf", 5e-324, "leak own-credits", "too many failures a year, to simulate"),
+        ("sla.mttr", -1, "leak outages", "is -1; it must be above 0"),
+        ("sla.mttr", 1e308, "leak own-credits", "too large or too small to compute with"),
+        ("sla.common", 1.5, "leak outages", "is 1.5; it must be a share from 0 to 1"),
+        ("sla.spread", -1, "leak own-credits", "is -1; it must not be below 0"),
+        ("sla.spread", 1e200, "leak own-credits", "too large or too small to compute with"),
+        ("queue.requests", 0, "leak waiting", "row queue.requests is 0; it must be above 0"),
+        ("queue.variability", 1e308, "leak waiting", "too large or too small to compute with"),
+        ("queue.utilisation", -0.1, "playbook bottlenecks-and-moat", "must not be below 0"),
+        ("queue.request-month", 1e30, "leak waiting", "too large a number comes out; look at"),
+        ("share.credit-claimed", 1.4, "leak unclaimed", "is 1.4; it must be a share from 0 to 1"),
+        ("share.cashable", -0.3, "leak label-work", "is -0.3; it must be a share from 0 to 1"),
+        ("product.lost", 3, "leak late", "is 3; it must be a share from 0 to 1"),
+        ("product.1.wait", -4, "leak late", "row product.1.wait is -4; it must not be below 0"),
+        (
+            "transfer.release-idle",
+            1.4,
+            "leak idle",
+            "is 1.4, more than all of it; look at",
+        ),
+        ("transfer.release-idle", -0.4, "leak idle", "is -0.4; it must not be below 0"),
+        ("transfer.teacher-labels", 5, "leak labels", "transfer.teacher-labels"),
+        ("transfer.images", 1e20, "leak data", "row save.data becomes too large a number"),
+        ("opportunity.decisions", 1e308, "playbook sourcing", "row volume.requests becomes too"),
+        ("cost.distil.once", 1e300, "leak inference", "look at cost.distil.once"),
+        ("playbook.noise.threshold", 1e300, "playbook noise", "look at playbook.noise.threshold"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_a_row_that_cannot_be_is_named_and_not_bent(folder, again, row, value, what, why):
+    based(folder, row, value)
+    found = again()
+    assert any(who == what and why in told for who, told in found.missing), found.missing
+    assert found.booked + sum(found.rest.values()) == found.total
+    text = diagnose.markdown(found, every=True) + json.dumps(diagnose.data(found), allow_nan=False)
+    assert not re.search(r"\b(inf|nan)\b", text, re.I)
+
+
+@pytest.mark.parametrize(
+    ("row", "value", "credits"),
+    [("sla.spread", 50, 7.5e-4), ("sla.mtbf", 1e308, 0.0), ("sla.mttr", 1e200, 1.0)],
+)
+@pytest.mark.filterwarnings("error")
+def test_times_beyond_the_year_are_computed_without_a_word(folder, again, row, value, credits):
+    """A repair that never ends: what counts is whether it was under way when the year began."""
+    based(folder, row, value)
+    found = again()
+    assert found.missing == ()
+    assert found.known.values["service.due-credits"] == pytest.approx(credits, abs=5e-4)
+
+
+def test_a_difference_that_is_zero_is_told_with_its_parts(both):
+    zero = playbooks.formula.parse("revenue.month / (unit.month-hours - unit.month-hours)")
+    with pytest.raises(known.NotKnown, match="look at revenue"):
+        both["case"].known.value(zero)
+
+
 def test_without_a_register_the_privacy_playbook_waits(folder, again):
     (folder / "datasets.csv").unlink()
     [(what, why)] = again().missing
@@ -351,6 +464,15 @@ def test_a_fresh_template_gets_no_guess(tmp_path, capsys):
     with (made / "revenue.csv").open("a") as file:
         file.write("2025-11,1.00,USD\n")
     assert cli.main(["diagnose", str(made)]) == 2
+
+
+def test_a_template_with_a_bill_that_is_no_csv_is_no_template_any_more(tmp_path, capsys):
+    made = tmp_path / "fresh"
+    template.write(made)
+    with (made / "bill" / "export.csv").open("a") as file:
+        file.write('"' + "x" * 200_000)
+    assert cli.main(["diagnose", str(made)]) == 2
+    assert "export.csv, row 1" in capsys.readouterr().err
 
 
 # ---- the command
@@ -379,6 +501,28 @@ def test_json_says_what_the_text_says(both):
     for leak in data["leaks"]:
         assert f"{round(Decimal(leak['amount'])):,}" in text and leak["title"] in text
     assert len(data["playbooks"]) == 15 and data["missing"] == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["--json --playbook tco", "--json --out x", "--playbook tco --out x", "--all --json"],
+)
+def test_two_forms_at_once_are_refused(options, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as told:
+        cli.main(["diagnose", *options.split()])
+    assert told.value.code == 2 and "not allowed with argument" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bill_that_breaks_off_is_named(folder, capsys):
+    bill = folder / "bill" / "nimbus.csv.gz"
+    whole = bill.read_bytes()
+    for length in (2000, 100):  # behind the header, and within it
+        bill.write_bytes(whole[:length])
+        for command in ("diagnose", "audit"):
+            assert cli.main([command, str(folder)]) == 2
+            assert "nimbus.csv.gz: cannot read this CSV file:" in capsys.readouterr().err
 
 
 def test_wrong_folders_are_refused_with_two(folder, tmp_path, capsys):

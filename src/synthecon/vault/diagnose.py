@@ -67,8 +67,8 @@ class Finding:
     """What a playbook means for this company.
 
     state: APPLIES, NOT or OPEN.  why: what is missing to decide.  money: of its leaks, a month.
-    price: None where a rate is missing.  exit: None where it cannot be computed.  guesses: rows of
-    the exit test that are guesses still.
+    unknown: ids of its leaks that have no amount.  price: None where a rate is missing.  exit: None
+    where it cannot be computed.  guesses: rows of the exit test that are guesses still.
     """
 
     playbook: Playbook
@@ -76,6 +76,7 @@ class Finding:
     reading: Reading | None
     why: tuple[str, ...]
     money: Decimal
+    unknown: tuple[str, ...]
     price: Price | None
     exit: Reading | None
     guesses: tuple[str, ...]
@@ -83,10 +84,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """leaks: dearest first.  rest: what is no leak, by class.  total: the books' month."""
+    """leaks: dearest first.  unknown: leaks without an amount; what the books have of them is in
+    the rest.  rest: what is no leak, by class.  total: the books' month."""
 
     known: Known
     leaks: tuple[Lost, ...]
+    unknown: tuple[Leak, ...]
     rest: Mapping[str, Decimal]
     total: Decimal
     revenue: Decimal
@@ -112,6 +115,7 @@ def diagnose(told: Known, shelf: Shelf, runs: Mapping[str, records.RunRecord]) -
     total = revenue = ZERO
     checks: list[Check] = []
     found: list[Lost] = []
+    unknown: list[Leak] = []
     if told.audit is None:
         files = ", ".join(told.empty)
         missing.append(("everything", f"the books are empty: fill in {files}"))
@@ -125,6 +129,7 @@ def diagnose(told: Known, shelf: Shelf, runs: Mapping[str, records.RunRecord]) -
             try:
                 found.append(_lost(told, leak, pools))
             except NotKnown as why:
+                unknown.append(leak)
                 missing += [(f"leak {leak.id}", reason) for reason in why.why]
         rest = _rest(pools, found, told.policy.classes)
         checks = _checks(told.audit, recent.lines.table, pools, found, rest, total, months)
@@ -134,13 +139,13 @@ def diagnose(told: Known, shelf: Shelf, runs: Mapping[str, records.RunRecord]) -
     found.sort(key=lambda x: (-x.amount, x.leak.id))
     lost = {x.leak.id: x.amount for x in found}
     findings = sorted(
-        (_finding(told, p, shelf, lost) for p in shelf.playbooks),
+        (_finding(told, p, shelf, lost, {leak.id for leak in unknown}) for p in shelf.playbooks),
         key=lambda f: ((APPLIES, NOT, OPEN).index(f.state), -f.money, f.playbook.id),
     )
     if told.audit is not None:
         missing += [(f"playbook {f.playbook.id}", why) for f in findings for why in f.why]
     return Diagnosis(
-        told, tuple(found), rest, total, revenue, tuple(checks), tuple(findings),
+        told, tuple(found), tuple(unknown), rest, total, revenue, tuple(checks), tuple(findings),
         tuple(missing), _verdicts(runs),
     )  # fmt: skip
 
@@ -169,8 +174,11 @@ def _lost(told: Known, leak: Leak, pools: Mapping[str, Decimal]) -> Lost:
     """What leaks here.
 
     Raises:
-        NotKnown: a row is missing.
+        NotKnown: a row is missing, or is nothing that a leak can be made of.
     """
+    for name in ("share", "back", "remedy", "build", "amount"):
+        if (part := getattr(leak, name)) is not None:
+            _made_of(told, part)
     if leak.amount is not None:
         amount, unit = told.value(leak.amount)
         _money(told, leak, "amount", unit)
@@ -201,11 +209,39 @@ def _owner(key: str) -> tuple[str, str]:
     return owner, name
 
 
+def _made_of(told: Known, part: playbooks.Formula) -> None:
+    """A measurement may be below zero, and what the remedy makes worse is no leak.  Anybody else's
+    number below zero is a slip of the pen, which must not turn into a leak of nothing.
+
+    Raises:
+        NotKnown: such a row.
+    """
+    rows = told.rows(part).values()
+    slips = [row for row in rows if row.base < 0 and row.source_type != "measured"]
+    if slips:
+        raise NotKnown(
+            *(
+                known.outside(r.id, r.base) or known.complaint(r.id, r.base, known.NOT_BELOW)
+                for r in slips
+            )
+        )
+
+
 def _share(told: Known, leak: Leak, name: str) -> float:
-    """A share from 0 to 1: what the remedy makes worse is no leak."""
-    value, unit = told.value(getattr(leak, name))
+    """A share from 0 to 1: what the remedy makes worse is no leak.
+
+    Raises:
+        NotKnown: more than all of it.
+    """
+    part = getattr(leak, name)
+    value, unit = told.value(part)
     if unit:
         raise NotKnown(f"{name} of leak {leak.id} is in {units.show(unit)}, and not a share")
+    if value > 1 + 1e-9:
+        rows = ", ".join(told.rows(part))
+        raise NotKnown(
+            f"{name} of leak {leak.id} is {value:g}, more than all of it; look at {rows}"
+        )
     return min(max(value, 0.0), 1.0)
 
 
@@ -256,6 +292,8 @@ def _read(told: Known, limit: Limit, cost: float | None) -> Reading:
     Raises:
         NotKnown: a row is missing, or the units differ.
     """
+    if cost is None and "steps.cost" in playbooks.formula.names(limit.metric):
+        raise NotKnown  # the rate that the price lacks was told with it
     extra = {} if cost is None else {"steps__cost": (cost, told.currency)}
     value, unit = told.value(limit.metric, **extra)
     threshold, other = told.value(playbooks.formula.Name(limit.threshold))
@@ -268,7 +306,9 @@ def _read(told: Known, limit: Limit, cost: float | None) -> Reading:
     return Reading(value, threshold, row.unit, limit.met(value, threshold))
 
 
-def _finding(told: Known, playbook: Playbook, shelf: Shelf, lost: Mapping[str, Decimal]) -> Finding:
+def _finding(
+    told: Known, playbook: Playbook, shelf: Shelf, lost: Mapping[str, Decimal], unknown: set[str]
+) -> Finding:
     why: list[str] = []
     price = None
     rows = [shelf.roles[s.owner] for s in playbook.steps]
@@ -292,8 +332,11 @@ def _finding(told: Known, playbook: Playbook, shelf: Shelf, lost: Mapping[str, D
             done = None
     state = OPEN if reading is None else APPLIES if reading.met else NOT
     money = sum((lost.get(leak, ZERO) for leak in playbook.leaks), ZERO)
-    guesses = tuple(told.guesses(playbook.exit.rows))
-    return Finding(playbook, state, reading, tuple(dict.fromkeys(why)), money, price, done, guesses)
+    return Finding(
+        playbook, state, reading, tuple(dict.fromkeys(why)), money,
+        tuple(leak for leak in playbook.leaks if leak in unknown), price, done,
+        tuple(told.guesses(playbook.exit.rows)),
+    )  # fmt: skip
 
 
 # ---- words
@@ -381,6 +424,7 @@ def markdown(found: Diagnosis, *, every: bool = False) -> str:
         "In order of the money of their leaks. Two that name the same leak share its money: do "
         "not add them up. Verdicts are those of the committed records; claims about money "
         "(lessons 2 and 3) were tested on the worked company alone."
+        + (" What is not known has no weight in this order." * any(f.unknown for f in applies))
     )
     for place, one in enumerate(applies, 1):
         lines += ["", *_applies(found, one, place, every)]
@@ -434,8 +478,12 @@ def _leaks(found: Diagnosis) -> list[str]:
                 yield [str(place), x.leak.title, amount(x.amount), of, *_back(x)][
                     : 6 if booked else 4
                 ]
+        for leak in found.unknown:
+            if leak.booked == booked:
+                yield ["-", leak.title, "not known", *["-"] * (3 if booked else 1)]
 
     booked, total, revenue = found.booked, found.total, found.revenue
+    unknown = any(leak.booked for leak in found.unknown)
     lines = _table(
         ("#", "in the books", "leaks", "share", "net back", "months"), list(rows(True)), 2
     )
@@ -447,6 +495,7 @@ def _leaks(found: Diagnosis) -> list[str]:
             + f". Not a leak: {amount(total - booked)}. The sum, {amount(total)}, is the audit's, "
             "to the cent. *Share* is of revenue. *Net back* is what its remedy brings after its "
             "own running cost; *months* until what building it costs is earned back."
+            + (" Lines of a leak that is not known count as not a leak." * unknown)
         ),
         "",
     ]
@@ -476,8 +525,13 @@ def _applies(found: Diagnosis, one: Finding, place: int, every: bool) -> list[st
     assert reading is not None
     lines = [f"### {place}. {p.title} ({p.id})", ""]
     lines += _wrapped(f"{p.trigger.says}: {compared(p.trigger, reading)}.", "- Trigger: ", "  ")
-    if p.leaks:
-        at_stake = f"{amount(one.money)} {found.known.currency} a month ({', '.join(p.leaks)})"
+    open_ = ", ".join(one.unknown)
+    sure = ", ".join(leak for leak in p.leaks if leak not in one.unknown)
+    if sure:
+        at_stake = f"{amount(one.money)} {found.known.currency} a month ({sure})"
+        at_stake += f"; not known: {open_}" if open_ else ""
+    elif open_:
+        at_stake = f"not known ({open_})"
     else:
         at_stake = "none of the leaks above is its own"
     lines += _wrapped(at_stake, "- Money: ", "  ")
@@ -612,6 +666,7 @@ def data(found: Diagnosis) -> dict[str, Any]:
             }
             for x in found.leaks
         ],
+        "not_known": [leak.id for leak in found.unknown],
         "not_a_leak": {name: str(part) for name, part in found.rest.items()},
         "playbooks": [
             {
@@ -621,6 +676,7 @@ def data(found: Diagnosis) -> dict[str, Any]:
                 "trigger": limit(f.playbook.trigger, f.reading),
                 "money": str(f.money),
                 "leaks": list(f.playbook.leaks),
+                "not_known": list(f.unknown),
                 "cost": None if f.price is None else float(f"{f.price.cost:.8g}"),
                 "claims": {
                     s.claim: found.verdicts.get(s.claim, "not recorded") for s in f.playbook.claims
@@ -660,10 +716,11 @@ def main(arguments: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", nargs="?", type=Path, help="case folder (case)")
-    parser.add_argument("--json", action="store_true", help="for other programs")
-    parser.add_argument("--all", action="store_true", help="every step of every playbook")
-    parser.add_argument("--playbook", metavar="NAME", help="one playbook in full")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write diagnosis.md there")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="for other programs")
+    form.add_argument("--all", action="store_true", help="every step of every playbook")
+    form.add_argument("--playbook", metavar="NAME", help="one playbook in full")
+    form.add_argument("--out", type=Path, metavar="DIR", help="write diagnosis.md there, complete")
     options = parser.parse_args(arguments)
     folder = options.folder or paths.root() / "case"
     if options.out:

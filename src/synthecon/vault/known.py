@@ -1,12 +1,13 @@
 """What a company's folder says, by id: its ledger, its books, and a few numbers that follow.
 
 A number that a missing row would be needed for is not there, and `Known.value` says which row to
-add.  Nothing is guessed.
+add.  A row outside its range is named too, and never bent into it.  Nothing is guessed.
 """
 
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -23,6 +24,8 @@ from synthecon.strategy import gates, queueing
 
 UNIT_HOURS = "unit.month-hours"
 YEAR, PATHS, SEED = 12, 4000, 1  # of the simulated outages
+DRAWN = 1000  # failures in a simulated year at most: beyond, the draws outgrow the memory
+LARGEST = 1e18  # no company has a number beyond it, and money to the cent has no digits left
 
 
 class NotKnown(Exception):
@@ -42,8 +45,61 @@ class Follows:
     compute: Callable[..., float]
 
 
+@dataclass(frozen=True)
+class Range:
+    """What a row may be, in words and as a test."""
+
+    says: str
+    holds: Callable[[float], bool]
+
+
+ABOVE = Range("must be above 0", lambda x: x > 0)
+NOT_BELOW = Range("must not be below 0", lambda x: x >= 0)
+SHARE = Range("must be a share from 0 to 1", lambda x: 0 <= x <= 1)
+WHOLE = Range("must be a whole number from 1 on", lambda x: x >= 1 and x == round(x))
+RANGES: Mapping[str, Range] = {
+    "sla.mtbf": ABOVE,
+    "sla.mttr": ABOVE,
+    "sla.replicas": WHOLE,
+    "sla.common": SHARE,
+    "sla.spread": NOT_BELOW,
+    "queue.requests": ABOVE,
+    "queue.utilisation": NOT_BELOW,  # above 1 is what a full team looks like
+    "queue.variability": NOT_BELOW,
+    UNIT_HOURS: ABOVE,
+    "velocity.label-wait": NOT_BELOW,
+    "line.started": SHARE,
+    "opportunity.scarce-share": SHARE,
+    "playbook.language-model.share": SHARE,
+    "playbook.tco.own": SHARE,
+    "product.lost": SHARE,
+    "serving.utilisation": SHARE,
+}
+
+
+def outside(name: str, value: float) -> str | None:
+    """What is wrong with a row's number; None: nothing.  Rows share.* are shares of a whole."""
+    allowed = SHARE if name.startswith("share.") else RANGES.get(name)
+    if allowed is None or allowed.holds(value):
+        return None
+    return complaint(name, value, allowed)
+
+
+def complaint(name: str, value: float, allowed: Range) -> str:
+    return f"row {name} is {value:g}; it {allowed.says}"
+
+
 def _system(mtbf: float, mttr: float, replicas: float, common: float) -> sourcing.System:
-    return sourcing.System(mtbf, mttr, max(1, round(replicas)), common)
+    return sourcing.System(mtbf, mttr, int(replicas), common)
+
+
+def _waiting(requests: float, busy: float, variability: float) -> float:
+    if busy >= 1:
+        raise NotKnown(
+            f"row queue.utilisation is {busy:g}: at 100 % or more the queue never ends, so no "
+            "amount can be given"
+        )
+    return queueing.mg1(requests, busy / requests, variability).waiting if busy else 0.0
 
 
 SERVICE = ("sla.mtbf", "sla.mttr", "sla.replicas", "sla.common")
@@ -61,7 +117,7 @@ FOLLOWS: Mapping[str, Follows] = {
     "queue.waiting": Follows(
         "request",
         ("queue.requests", "queue.utilisation", "queue.variability"),
-        lambda requests, busy, spread: queueing.mg1(requests, busy / requests, spread).waiting,
+        _waiting,
     ),
     "plan.months": Follows("months", (), lambda: float(model.MONTHS)),
 }
@@ -93,7 +149,8 @@ class Known:
         of the id is written as two underscores.
 
         Raises:
-            NotKnown: an id without a value, a division by zero, units that do not fit.
+            NotKnown: an id without a value, a row outside its range, a division by zero, a value
+                beyond all measure, units that do not fit.
         """
         extra = {name.replace("__", "."): number for name, number in more.items()}
         values = {**self.values, **{name: number for name, (number, _) in extra.items()}}
@@ -102,15 +159,27 @@ class Known:
         for name in formula.names(of):
             if name not in values:
                 why += self.absent.get(name, (_wanted(name),))
+        rows = self.rows(of)
+        why += [told for row in rows.values() if (told := outside(row.id, row.base))]
         if why:
             raise NotKnown(*dict.fromkeys(why))
         try:
-            return float(formula.evaluate(of, values)), formula.unit(of, known)
+            value, unit = float(formula.evaluate(of, values)), formula.unit(of, known)
         except ZeroDivisionError:
-            zero = [n for n in formula.names(of) if not values[n]]
+            # A difference may be zero where none of its parts is.
+            zero = [n for n in formula.names(of) if not values[n]] or list(formula.names(of))
             raise NotKnown(f"divides by zero: look at {', '.join(zero)}") from None
         except formula.FormulaError as error:
             raise NotKnown(f"ledger.csv: {error}; correct the units") from None
+        if not abs(value) <= LARGEST:
+            parts = ", ".join(dict.fromkeys(formula.names(of)))
+            raise NotKnown(f"too large a number comes out; look at {parts}")
+        return value, unit
+
+    def rows(self, of: Formula) -> dict[str, ledger.Row]:
+        """The ledger rows that a formula rests on, directly or through derived ones."""
+        every = model.ancestors(set(formula.names(of)), self.book.derived)
+        return {name: self.book.rows[name] for name in sorted(every) if name in self.book.rows}
 
     def guesses(self, rows: Sequence[str]) -> list[str]:
         """Those of the rows that nobody has checked; a derived row is as good as what it is of."""
@@ -148,8 +217,16 @@ def read(folder: Path, found: auditing.Audit | None = None) -> Known:
     for name, row in book.derived.items():
         try:
             values[name] = formula.evaluate(row.formula, values)
-        except (ZeroDivisionError, KeyError):
+        except KeyError:  # a part is absent: for its reasons
+            parts = formula.names(row.formula)
+            absent[name] = tuple(why for part in parts for why in absent.get(part, ()))
+            continue
+        except ZeroDivisionError:
             absent[name] = (f"row {name} divides by zero: {row.source}",)
+            continue
+        if not abs(values[name]) <= LARGEST:
+            absent[name] = (f"row {name} becomes too large a number: {row.source}",)
+            del values[name]
     kinds |= {n: units.parse(r.unit) for n, r in (*book.rows.items(), *book.derived.items())}
     for name, follows in FOLLOWS.items():
         try:
@@ -190,16 +267,26 @@ def _no_line(path: Path) -> bool:
     if path.suffix != ".csv" or not path.is_file():
         return False
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        return not any(any(cell.strip() for cell in row) for row in list(csv.reader(file))[1:])
+        try:
+            return not any(any(cell.strip() for cell in row) for row in list(csv.reader(file))[1:])
+        except csv.Error:  # whoever reads the file as a bill says what is wrong with it
+            return False
 
 
 def _follow(follows: Follows, values: Mapping[str, float], book: ledger.Book) -> float:
     if missing := [row for row in follows.rows if row not in values]:
         raise NotKnown(*(f"add row {row} to ledger.csv" for row in missing))
+    if wrong := [told for row in follows.rows if (told := outside(row, values[row]))]:
+        raise NotKnown(*wrong)
     try:
-        return follows.compute(*(values[row] for row in follows.rows))
-    except (ValueError, ZeroDivisionError) as error:
+        found = follows.compute(*(values[row] for row in follows.rows))
+    except ValueError as error:
         raise NotKnown(f"rows {', '.join(follows.rows)}: {error}") from None
+    except ArithmeticError:
+        found = math.inf
+    if not abs(found) <= LARGEST:
+        raise NotKnown(f"rows {', '.join(follows.rows)}: too large or too small to compute with")
+    return found
 
 
 def _credits(
@@ -210,16 +297,27 @@ def _credits(
     rows = (*SERVICE, "sla.spread")
     if missing := [row for row in rows if row not in values]:
         return ["; ".join(f"add row {row} to ledger.csv" for row in missing)] * len(names)
+    if wrong := [told for row in rows if (told := outside(row, values[row]))]:
+        return ["; ".join(wrong)] * len(names)
+    # Ten places are drawn even for a replica that hardly ever fails.
+    failures = values["sla.replicas"] * (YEAR * outage.HOURS / values["sla.mtbf"] + 10)
+    if failures > DRAWN:
+        told = "too many replicas, or too many failures a year, to simulate"
+        return [f"rows sla.replicas, sla.mtbf: {told}"] * len(names)
     if not (folder / "sla.csv").is_file():
         return ["add sla.csv; python -m synthecon audit --template makes one"] * len(names)
     steps = schedules.read(folder / "sla.csv")
     try:
         system = _system(*(values[row] for row in SERVICE))
-        drawn = outage.simulate(
-            system, values["sla.spread"], YEAR, PATHS, np.random.default_rng(SEED)
-        )
+        # A repair beyond all numbers outlasts the year, which is all that counts of it.
+        with np.errstate(over="ignore", invalid="raise"):
+            drawn = outage.simulate(
+                system, values["sla.spread"], YEAR, PATHS, np.random.default_rng(SEED)
+            )
     except ValueError as error:
         return [f"rows {', '.join(rows)}: {error}"] * len(names)
+    except ArithmeticError:
+        return [f"rows {', '.join(rows)}: too large or too small to compute with"] * len(names)
     # Six digits: sums of other machines differ in the last ones.
     shares = (outage.credit_share(drawn.availability, schedules.tiers(steps, n)) for n in names)
     return [float(f"{share.mean():.6g}") for share in shares]
