@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from synthecon import Problem, notebooks, paths, plan, runner
+from synthecon import Problem, company_page, notebooks, paths, plan, runner
 from synthecon.economics import audit, case, report
 from synthecon.strategy import board
 from synthecon.vault import diagnose
@@ -54,26 +54,7 @@ def run(folder: Path, *, workers: int = 2) -> Iterator[str]:
     ]
     if failures := runner.run(jobs, workers=workers):
         raise Problem("\n".join(failures))
-    for job in jobs:
-        executed, _, _ = runner.files(job.id)
-        page = out / f"{job.notebook.rpartition('/')[2]}.html"
-        yield f"page: {paths.write_atomic(page, html(executed))}"
-
-
-def html(notebook: Path) -> str:
-    """An executed notebook as a page of its own that asks the network for nothing."""
-    import nbformat
-    from nbconvert import HTMLExporter
-
-    exporter = HTMLExporter(
-        template_name="lab",
-        exclude_input=True,
-        exclude_anchor_links=True,
-        mathjax_url="",
-        require_js_url="",
-        jquery_url="",
-        widget_renderer_url="",
-        mermaid_js_url="",
-    )
-    text, _ = exporter.from_notebook_node(nbformat.read(notebook, as_version=4))
-    return text
+    pages = [job.notebook.rpartition("/")[2] for job in jobs]
+    for job, page in zip(jobs, pages, strict=True):
+        text = company_page.html(runner.files(job.id)[0], pages)
+        yield f"page: {paths.write_atomic(out / f'{page}.html', text)}"

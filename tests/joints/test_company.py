@@ -35,11 +35,16 @@ def test_without_items_the_audit_alone_is_made(folder):
     assert text.startswith("# Diagnosis: Tannhof Optik") and "Not a leak" in text
 
 
-def test_every_notebook_about_a_company_runs_on_the_folder(folder, monkeypatch):
+@pytest.fixture
+def quick(monkeypatch) -> None:
+    """Without the board's documents."""
     monkeypatch.setattr(company.board, "read", lambda folder, fresh: None)
     monkeypatch.setattr(company.board, "collect", lambda found: {})
     monkeypatch.setattr(company.board, "told", lambda found, them: [])
     monkeypatch.setattr(company.board, "documents", lambda found, them: {"memo.pdf": b"a page"})
+
+
+def test_every_notebook_about_a_company_runs_on_the_folder(folder, quick, monkeypatch):
     asked = []
 
     def run(jobs, workers):
@@ -53,3 +58,21 @@ def test_every_notebook_about_a_company_runs_on_the_folder(folder, monkeypatch):
     assert {job.folder for job in asked} == {"company-my-company"}
     assert "lesson-1-physics/cogs-audit" in {job.notebook for job in asked}
     assert not any("distillation" in job.notebook for job in asked)
+
+
+def test_each_executed_notebook_becomes_a_page_that_knows_the_others(folder, quick, monkeypatch):
+    given = []
+
+    def html(notebook, pages):
+        given.append(set(pages))
+        return f"page of {notebook}"
+
+    monkeypatch.setattr(company.runner, "run", lambda jobs, workers: [])
+    monkeypatch.setattr(company.company_page, "html", html)
+    lines = list(company.run(folder))
+    pages = {Path(line.split(": ")[1]) for line in lines if line.startswith("page: ")}
+    assert all(page.read_text("utf-8").startswith("page of ") for page in pages)
+    assert {page.parent for page in pages} == {paths.out() / "company" / "my-company"}
+    names = {page.stem for page in pages}
+    assert {"tco", "cogs-audit", "autopilot"} <= names
+    assert given == [names] * len(names)
