@@ -137,7 +137,7 @@ class OnePlaybook(_Directive):
                 [self.reading(*pair) for pair in both],
                 "playbooks",
             ),
-            paragraph(nodes.strong("", "What the records say.")),
+            paragraph(nodes.strong("", "What the records say."), f" {playbooks.TESTED}"),
             table(
                 ("Claim", "Verdict", "So"),
                 [self.claim(both[0][0], served) for served in playbook.claims],

@@ -96,6 +96,7 @@ def test_a_page_says_what_the_data_say(built, ready):
     playbook = ready.shelf.find("serving-cost")
     text = words(page)
     assert playbook.symptom in text and playbook.trigger.source in text
+    assert f"What the records say. {playbooks.TESTED}" in text
     cells = [[words(c) for c in row.select("td")] for row in reading.select("tbody tr")]
     assert cells[0] == ["Halyard Imaging", "2.3 × a year", "above 1 × a year", "applies",
                         "USD 18,400"]  # fmt: skip

@@ -323,6 +323,13 @@ def test_a_claim_that_fails_is_never_shown_without_what_to_do_instead(both):
                     assert re.match(r"\. [A-Z]\w+", after), after
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_it_says_which_company_the_claims_about_money_were_tested_on(both, name):
+    shown = (diagnose.markdown(both[name]), diagnose.sheet(both[name], "tco"))
+    for text in shown:
+        assert " ".join(text.split()).count(playbooks.TESTED) == 1
+
+
 # ---- what is missing
 
 

@@ -106,6 +106,14 @@ def test_what_is_missing_or_double_is_named(shelf, runs):
             lambda d: d["playbooks"][1]["exit"].update(threshold=0.1),
             "serving-cost, exit, threshold: 0.1 is no id of a ledger row",
         ),
+        (
+            lambda d: d["playbooks"][1]["claims"][1].update(instead="It was undecided here."),
+            "serving-cost, claims 2, instead: 'undecided' is a verdict",
+        ),
+        (
+            lambda d: d["playbooks"][1]["claims"][1].update(instead="Held in part."),
+            "serving-cost, claims 2, instead: 'in part' is a verdict",
+        ),
         (lambda d: d["playbooks"][1].update(leaks=["inferense"]), "did you mean inference"),
         (lambda d: d["playbooks"][1].update(id="serving"), "is not the last part of its notebook"),
         (lambda d: d["playbooks"].append(d["playbooks"][1]), "serving-cost, id: stands twice"),

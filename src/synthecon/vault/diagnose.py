@@ -422,8 +422,7 @@ def markdown(found: Diagnosis, *, every: bool = False) -> str:
     lines += [f"## Playbooks that apply: {len(applies)}", ""]
     lines += _wrapped(
         "In order of the money of their leaks. Two that name the same leak share its money: do "
-        "not add them up. Verdicts are those of the committed records; claims about money "
-        "(lessons 2 and 3) were tested on the worked company alone."
+        f"not add them up. {playbooks.TESTED}"
         + (" What is not known has no weight in this order." * any(f.unknown for f in applies))
     )
     for place, one in enumerate(applies, 1):
@@ -622,6 +621,7 @@ def sheet(found: Diagnosis, name: str) -> str:
             lines.append(f"  `{command(step.run, found.known.folder)}`")
     else:
         lines += _applies(found, one, 1, True)[2:]
+    lines += ["", *_wrapped(playbooks.TESTED)]
     return "\n".join(lines) + "\n"
 
 

@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
-from synthecon import Problem, notebooks, paths, records
+from synthecon import Problem, notebooks, paths, records, stats
 from synthecon.economics import classify, formula
 from synthecon.economics.formula import Formula
 
@@ -23,6 +23,12 @@ PAGES = "book/vault/playbooks"
 STEPS = 3
 ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 SIDES = ("above", "below")
+VERDICT = re.compile(rf"\b({'|'.join(get_args(stats.Verdict))})\b")
+TESTED = (
+    "Verdicts are those of the committed records; claims about money (the audit, lessons 2 and 3) "
+    "were tested on the first worked company, case/, alone."
+)
+"""Said wherever a verdict stands beside another company's numbers."""
 
 
 @dataclass(frozen=True)
@@ -351,7 +357,10 @@ def _playbook(entry: _Entry, roles: set[str], leaks: set[str]) -> Playbook:
     claims = []
     for part in entry.parts("claims"):
         part.only("claim", "instead")
-        claims.append(Served(f"{notebook}#{part.text('claim')}", part.text("instead", "")))
+        instead = part.text("instead", "")
+        if told := VERDICT.search(instead):
+            part.fault("instead", f"{told[0]!r} is a verdict: its record says it, say what to do")
+        claims.append(Served(f"{notebook}#{part.text('claim')}", instead))
     steps = []
     for part in entry.parts("steps"):
         part.only(*(field.name for field in fields(Step)))
