@@ -27,6 +27,7 @@ from synthecon.book_ext import (
     link,
     number,
     paragraph,
+    place_of,
     table,
     verdict_classes,
     watch,
@@ -183,10 +184,15 @@ class ClaimsBoard(SphinxDirective):
         if entry.untestable:
             badge = inline("not testable here", "badge-planned")
             return [paragraph(badge), paragraph(entry.untestable)]
-        return [
-            paragraph(inline(claim.verdict, *verdict_classes(claim.verdict)))
-            for _, claim in self.judged(made, entry)
-        ]
+        shown = []
+        for (name, _), (_, claim) in zip(entry.tested, self.judged(made, entry), strict=True):
+            cell = paragraph(inline(claim.verdict, *verdict_classes(claim.verdict)))
+            if len(entry.tested) > 1:  # which of them got it
+                words = claim.name.replace("-", " ")
+                which = nodes.reference("", words, internal=True, refid=place_of(name))
+                cell += [nodes.Text(" "), which]
+            shown.append(cell)
+        return shown
 
     def summary(self, made: Board) -> nodes.table:
         rows = []
@@ -234,7 +240,9 @@ class ClaimsBoard(SphinxDirective):
         for key, (other, again) in sorted(made.found[name].items()):
             if key != record.id:
                 parts += [f" · on {other.folder}, {other.variant}: ", self.verdict(other, again)]
-        return paragraph(*parts)
+        told = paragraph(*parts)
+        told["ids"] = [place_of(name)]
+        return told
 
     def verdict(self, record: records.RunRecord, claim: records.Claim) -> nodes.Node:
         full_id = f"{record.id}#{claim.name}"

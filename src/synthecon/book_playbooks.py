@@ -16,7 +16,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from synthecon import Problem, checks, paths
-from synthecon.book_ext import inline, link, paragraph, table, verdict_classes, watch
+from synthecon.book_ext import inline, link, paragraph, place_of, table, verdict_classes, watch
 from synthecon.vault import diagnose, known, playbooks
 from synthecon.vault.diagnose import Diagnosis, Finding
 from synthecon.vault.playbooks import Playbook
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sphinx.environment import BuildEnvironment
 
 SILENT = '<summary><span class="toctree-toggle"'
+BOARD = "book/claims"
 LOG = logging.getLogger(__name__)
 STATES = {diagnose.APPLIES: "open", diagnose.NOT: "quiet", diagnose.OPEN: "quiet"}
 
@@ -127,7 +128,7 @@ class OnePlaybook(_Directive):
                 " · all ",
                 to(self.env, f"{playbooks.PAGES}/index", "playbooks"),
                 " · claims on ",
-                to(self.env, "book/claims", "the board"),
+                to(self.env, BOARD, "the board"),
                 classes=["badges"],
             ),
             paragraph(nodes.strong("", "You notice. "), playbook.symptom),
@@ -188,7 +189,10 @@ class OnePlaybook(_Directive):
         full = f"cpu/{served.claim}"
         word = link(self.env, full, verdict, full, *verdict_classes(verdict))
         so = served.instead or "You may build on it, within what the record measured."
-        return [[paragraph(nodes.literal("", name))], [paragraph(word)], [paragraph(so)]]
+        board = self.env.app.builder.get_relative_uri(self.env.docname, BOARD)
+        uri = f"{board}#{place_of(served.claim)}"
+        card = nodes.reference("", "", nodes.literal("", name), internal=True, refuri=uri)
+        return [[paragraph(card)], [paragraph(word)], [paragraph(so)]]
 
     def steps(self, playbook: Playbook, both: Sequence[tuple[Diagnosis, Finding]]) -> nodes.table:
         rows = []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import yaml
 from bs4 import BeautifulSoup
 
-from synthecon import book_claims, paths, records
+from synthecon import book_claims, book_ext, paths, records
 
 CLAIM = "lesson-1-physics/toy#works"
 TESTED = {"says": "Toys work", "tested": [{"claim": CLAIM, "figure": "fig-dot"}]}
@@ -44,6 +46,7 @@ def test_each_claim_has_its_line_and_a_tested_one_its_regimes(built):
     assert verdicts[0] == "holds" and "Later module" in verdicts[1] and "nobody" in verdicts[2]
     (card,) = page.select("div.claim")
     assert lines[0].a["href"] == "#" + card["id"]
+    assert card.find(id=book_ext.place_of(CLAIM)).select_one(".verdict").text == "holds"
     regime = [cell.text.strip() for cell in card.select("table tbody td")]
     assert regime == ["pool", "above 1\xa0points", "6.8\xa0points [3.8,\xa09.8]", "holds"]
     links = [a["href"] for a in card.select("a")]
@@ -51,6 +54,24 @@ def test_each_claim_has_its_line_and_a_tested_one_its_regimes(built):
     assert any(link.startswith("book/appendix/records.html#") for link in links)
     assert "3 claims: 1 tested, 1 wait for a module, 1 cannot be tested here" in page.text
     assert "one a test: holds 1." in " ".join(page.text.split())
+
+
+def test_of_several_verdicts_each_says_which_test_it_is_of(built, playbook):
+    name = "cpu/lesson-1-physics/toy"
+    record = records.load_all(playbook.root / "results")[name]
+    other = dataclasses.replace(record.claims[0], name="comes-cheap")
+    two = dataclasses.replace(record, claims=(*record.claims, other))
+    playbook.write(f"results/{name}.json", two.to_json())
+    both = [
+        *TESTED["tested"],
+        {"claim": CLAIM.replace("works", "comes-cheap"), "figure": "fig-dot"},
+    ]
+    page, warnings = built(TESTED | {"tested": both})
+    assert warnings == ""
+    cell = page.select("table.claims")[0].select("tbody td")[2]
+    assert [p.text.strip() for p in cell.select("p")] == ["holds works", "holds comes cheap"]
+    for link in cell.select("a"):
+        assert page.select_one("div.claim").find(id=link["href"].removeprefix("#"))
 
 
 @pytest.mark.parametrize(

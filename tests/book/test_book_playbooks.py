@@ -6,7 +6,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
-from synthecon import book_playbooks, checks, paths, records
+from synthecon import book_ext, book_playbooks, checks, paths, records
 from synthecon.vault import diagnose, known, playbooks
 
 EXTENSIONS = '"synthecon.book_ext", "synthecon.book_claims", "synthecon.book_playbooks"'
@@ -118,6 +118,8 @@ def test_a_page_says_what_the_data_say(built, ready):
     links = [a["href"] for a in page.select("div.playbook a")]
     assert "notebooks/lesson-1-physics/serving-cost.html" in links
     assert any("records.html#" in link for link in links)
+    place = book_ext.place_of("lesson-1-physics/serving-cost#performance-kept")
+    assert f"book/claims.html#{place}" in links
 
 
 def test_the_overview_has_all_and_the_leaks_have_both(built, ready):
