@@ -5,7 +5,10 @@ drawing takes hundredths of a second, and every shape comes with a class: so the
 it, light, dark and on paper.  (The mermaid tools want a browser, Graphviz wants a system package.)
 
 A diagram is BOX: "Title\\nfurther lines", with file names and commands between backticks, and
-`${...}` where case/ has the words: see `words`.  `names` finds what a test then looks for.
+`${...}` where a company's folder has the words: see `words`.  Where the worked companies say
+different words, each has a drawing of its own.  `names` finds what a test then looks for.
+
+Each drawing is a file of its own beside the pages too, for phones, slides and paper: see `alone`.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 
-from synthecon import Problem, paths
+from synthecon import Problem, book_board, checks, paths
+from synthecon.book_ext import inline, paragraph
 from synthecon.economics import ledger
 from synthecon.strategy import buyin, gates
 
@@ -33,9 +37,14 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 FOLDER = "book/vault/diagrams"
-CASE = "case"
+PAGE = "book/vault/architecture.md"
+STYLE = "book/_static/synthecon.css"
+ALONE = "drawings"
+"""Folder of the site with the drawings alone."""
+CONTROL = "control"
+"""The drawing of who signs what, on a company's own evidence."""
 READ = ("gates.csv", "stakeholders.csv")
-"""Files of the case that `words` prints."""
+"""Files of a company that `words` prints."""
 KINDS = ("data", "work", "gate", "person", "stop", "zone", "note")
 """Classes of boxes and lines that house.d2 shapes and synthecon.css colours."""
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -46,6 +55,9 @@ SPACING = (
     "--elk-padding=[top=44,left=40,bottom=28,right=40]",
 )
 OPTIONS = ("--layout=elk", "--pad=6", "--no-xml-tag", *SPACING)
+PAPER = """svg { background: #fff; font-family: "Helvetica Neue", Arial, sans-serif; }
+:root { --pst-color-text-base: #222832; --pst-color-surface: #f3f4f5; }"""
+"""What a drawing alone has from the theme in a page, by day."""
 SMALLEST = 0.9  # of its natural width: below that a drawing scrolls in its box
 SVG = "http://www.w3.org/2000/svg"
 CODE = re.compile(r"`([^`\n]+)`")
@@ -96,10 +108,11 @@ def wrapped(lines: Iterable[str]) -> Iterator[str]:
         yield from textwrap.wrap(line, WIDE)
 
 
-def draw(file: Path, told: Mapping[str, str], *, title: str, alt: str) -> str:
+def draw(file: Path, told: Mapping[str, str], *, title: str, alt: str, name: str = "") -> str:
     """The SVG of a diagram, to stand inside a page: the same words give the same bytes.
 
-    told: see `words`.  title, alt: what it is, and what it shows to those who cannot see it.
+    told: see `words`.  title, alt: what it is, and what it shows to those who cannot see it; the
+    alt text may use words too.  name: of the drawing, if not that of the file.
 
     Raises:
         Problem: no such file; a word that the case does not have, an unknown class of box, or
@@ -109,11 +122,15 @@ def draw(file: Path, told: Mapping[str, str], *, title: str, alt: str) -> str:
         source = file.read_text(encoding="utf-8")
     except OSError as error:
         raise Problem(f"{file}: {error.strerror}") from None
-    wrong = []
+    known = ", ".join(sorted(told))
+    wrong = [
+        f"{file}: no word {word!r} for :alt:; there are {known}"
+        for word in WORD.findall(alt)
+        if word not in told
+    ]
     for number, line in enumerate(source.splitlines(), 1):
         for word in WORD.findall(line):
             if word not in told:
-                known = ", ".join(sorted(told))
                 wrong.append(f"{file}, line {number}: no word {word!r}; there are {known}")
         if found := re.search(r"\bclass: *([\w-]+)", line):
             kind = found[1]
@@ -134,7 +151,7 @@ def draw(file: Path, told: Mapping[str, str], *, title: str, alt: str) -> str:
         told_by_d2 = ERROR.findall(done.stderr)
         complaints = [f"{file}, line {at}: {what}" for at, what in told_by_d2]
         raise Problem("\n".join(complaints) or f"{file}: {done.stderr.strip()}")
-    return finished(done.stdout, file.stem, title, alt)
+    return finished(done.stdout, name or file.stem, title, filled(alt, told, " "))
 
 
 def filled(text: str, told: Mapping[str, str], new_line: str) -> str:
@@ -190,6 +207,29 @@ def _set_lines(text: ET.Element) -> None:
                 part.text, part.tail = code, after
 
 
+def alone(svg: str) -> str:
+    """The drawing as a file of its own: with the colours that the site has by day."""
+    sheet = (paths.root() / STYLE).read_text(encoding="utf-8")
+    [light] = re.findall(r'^html\[data-theme="light"\] (\{.*?^\})', sheet, re.MULTILINE | re.DOTALL)
+    rules = re.findall(r"^div\.diagram ([^{s].*)$", sheet, re.MULTILINE)
+    style = "\n".join((PAPER, f":root {light}", *rules))
+    return re.sub(r"(<svg[^>]*>)", lambda m: f"{m[1]}<style>{style}</style>", svg, count=1)
+
+
+def control(folder: Path) -> str:
+    """The control points of a company's folder, as a file of its own.
+
+    Raises:
+        Problem: a file of the folder cannot be read, or lacks a word that is drawn.
+    """
+    page = (paths.root() / PAGE).read_text(encoding="utf-8")
+    [(alt, title)] = re.findall(
+        rf"^```{{diagram}} {CONTROL}\n(?::name:.*\n)?:alt: (.*)\n([^.\n]*)", page, re.MULTILINE
+    )
+    file = paths.root() / FOLDER / f"{CONTROL}.d2"
+    return alone(draw(file, words(folder), title=title, alt=alt))
+
+
 def names(source: str) -> list[Name]:
     """Every file and command between backticks."""
     return [
@@ -221,7 +261,7 @@ def unknown(found: Iterable[Name], root: Path, commands: Sequence[str]) -> list[
 class Diagram(SphinxDirective):
     """{diagram} NAME, with the caption as content and `:alt:`: both must be there.
 
-    The alt text may use the words of the case, for what a drawing prints is no text to a reader
+    The alt text may use the words of a company, for what a drawing prints is no text to a reader
     who hears it.
     """
 
@@ -236,27 +276,74 @@ class Diagram(SphinxDirective):
         if not self.content:
             raise self.error(f"diagram {self.arguments[0]}: it has no caption")
         file = paths.root() / FOLDER / f"{self.arguments[0]}.d2"
-        case = paths.root() / CASE
-        for read in (file, file.with_name("house.d2"), *(case / name for name in READ)):
+        for read in (file, file.with_name("house.d2")):
             self.env.note_dependency(str(read))
         caption, messages = self.parse_inline(" ".join(self.content), lineno=self.lineno)
-        title = "".join(node.astext() for node in caption).partition(".")[0]
         try:
-            told = words(case)
-            svg = draw(file, told, title=title, alt=filled(alt, told, " "))
-        except KeyError as error:
-            raise self.error(f"diagram {file.stem}: no word {error} for :alt:") from None
+            found = [
+                self.figure(file, told, folders, caption, alt)
+                for told, *folders in self.companies(file, alt)
+            ]
         except Problem as problem:
             raise self.error(str(problem)) from None
+        self.add_name(found[0])
+        return [*found, *messages]
+
+    def companies(self, file: Path, alt: str) -> Iterable[list[Any]]:
+        """The words of the worked companies, and the folders of those that say the same ones.
+
+        Raises:
+            Problem: no such diagram, or a company's file cannot be read.
+        """
+        source = file.read_text(encoding="utf-8") if file.is_file() else ""
+        used = sorted(set(WORD.findall(source + alt)))
+        found: dict[tuple[str, ...], list[Any]] = {}
+        for folder in checks.CASES if used else ():
+            if (paths.root() / folder).is_dir():
+                for name in READ:
+                    self.env.note_dependency(str(paths.root() / folder / name))
+                told = words(paths.root() / folder)
+                key = tuple(told.get(word, "") for word in used)
+                found.setdefault(key, [told]).append(folder)
+        return found.values() or [[{}]]
+
+    def figure(
+        self, file: Path, told: dict[str, str], folders: Sequence[str], words: Sequence[nodes.Node],
+        alt: str,
+    ) -> nodes.figure:  # fmt: skip
+        """A drawing with its words: `words` is the caption, then the companies that have it so."""
+        title = "".join(node.astext() for node in words).partition(".")[0]
+        first = not folders or folders[0] == checks.CASES[0]
+        name = file.stem if first else f"{file.stem}-{folders[0]}"
+        svg = draw(file, told, title=title, alt=alt, name=name)
+        drawings = self.env.metadata[self.env.docname].setdefault("synthecon_drawings", {})
+        drawings[name] = alone(svg)
+        up = "../" * self.env.docname.count("/")
+        link = nodes.reference(
+            "", "Open the drawing alone", internal=True, refuri=f"{up}{ALONE}/{name}.svg"
+        )
         label = html.escape(title)
         box = f'<div class="diagram" role="group" tabindex="0" aria-label="{label}">{svg}</div>'
-        figure = nodes.figure("", nodes.raw("", box, format="html"), classes=["diagram"])
-        figure += nodes.caption("", "", *caption)
+        figure = nodes.figure("", classes=["diagram"])
+        figure += paragraph(inline("It scrolls sideways. ", "on-phone"), link, classes=["alone"])
+        figure += nodes.raw("", box, format="html")
+        figure += nodes.caption("", "", *(node.deepcopy() for node in words))
+        if folders:
+            names = " and at ".join(book_board.company(folder) for folder in folders)
+            figure[-1] += nodes.Text(f" So it is at {names}.")
         self.set_source_info(figure)
-        self.add_name(figure)
-        return [figure, *messages]
+        return figure
+
+
+def copy(app: Sphinx, error: Exception | None) -> None:
+    """Put the drawings alone beside the pages."""
+    if error is None and app.builder.format == "html":
+        for page in app.env.metadata.values():
+            for name, svg in page.get("synthecon_drawings", {}).items():
+                paths.write_atomic(Path(app.outdir, ALONE, f"{name}.svg"), svg)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("diagram", Diagram)
+    app.connect("build-finished", copy)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -66,10 +66,10 @@ def chance(m: records.Measurement) -> str:
     return rare.replace(" ", "\N{NO-BREAK SPACE}") or number(m.value, ".0f", "%")
 
 
-def in_thousands(m: records.Measurement) -> records.Measurement:
-    """The same measurement in thousands of its unit."""
-    low, high = (None if x is None else x / 1000 for x in (m.low, m.high))
-    return replace(m, value=m.value / 1000, low=low, high=high, unit=f"thousand {m.unit}")
+def scaled(m: records.Measurement, factor: float, unit: str) -> records.Measurement:
+    """The same measurement in another unit, `factor` times as many."""
+    low, high = (None if x is None else x * factor for x in (m.low, m.high))
+    return replace(m, value=m.value * factor, low=low, high=high, unit=unit)
 
 
 def with_interval(m: records.Measurement, form: str) -> str:
@@ -148,10 +148,11 @@ def watch(env: BuildEnvironment) -> Records:
 
 
 class RecordRole(SphinxRole):
-    """{record}`ID FORMAT [unit] [ci] [k]` for a measurement, {record}`ID chance` for one that is a
-    share of scenarios, {record}`ID verdict` for a claim.
+    """{record}`ID FORMAT [unit] [ci] [k] [percent]` for a measurement, {record}`ID chance` for one
+    that is a share of scenarios, {record}`ID verdict` for a claim.
 
-    unit: with its unit; ci: with unit and interval; k: in thousands."""
+    unit: with its unit; ci: with unit and interval; k: in thousands; percent: a share in per cent,
+    so that `.0f ci percent` prints `19% [19, 20]`."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         try:
@@ -170,10 +171,16 @@ class RecordRole(SphinxRole):
         title = f"{full_id}: {item.title} ({evidence(item)})"
         if form == "chance" and not options:
             return link(self.env, full_id, chance(item), title)
-        if not form or form == "chance" or set(options) - {"ci", "unit", "k"}:
-            raise ValueError("a measurement needs a format such as '.1f', then 'unit' or 'ci', 'k'")
+        if not form or form == "chance" or set(options) - {"ci", "unit", "k", "percent"}:
+            raise ValueError(
+                "a measurement needs a format such as '.1f', then 'unit' or 'ci', 'k' or 'percent'"
+            )
         if "k" in options:
-            item = in_thousands(item)
+            item = scaled(item, 1 / 1000, f"thousand {item.unit}")
+        if "percent" in options:
+            if item.unit != "share":
+                raise ValueError(f"'percent' is for a share, and this is in {item.unit!r}")
+            item = scaled(item, 100, "%")
         text = (
             with_interval(item, form)
             if "ci" in options

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from synthecon import Problem, company_page, notebooks, paths, plan, runner
+from synthecon import Problem, book_diagrams, company_page, notebooks, paths, plan, runner
 from synthecon.economics import audit, case, report
 from synthecon.strategy import board
 from synthecon.vault import diagnose
@@ -45,6 +45,11 @@ def run(folder: Path, *, workers: int = 2) -> Iterator[str]:
     yield from board.told(found_model, told)
     documents = board.documents(found_model, told)
     yield from (f"wrote {paths.write_atomic(out / file, c)}" for file, c in documents.items())
+    try:
+        drawing = paths.write_atomic(out / "control.svg", book_diagrams.control(folder))
+        yield f"drawing: {drawing}"
+    except Problem as problem:  # the company has other gates or people than the drawing asks for
+        yield f"no drawing of its control points: {problem}"
     inside = folder.is_relative_to(paths.root().resolve())
     given = folder.relative_to(paths.root().resolve()).as_posix() if inside else str(folder)
     wanted = [n for n in notebooks.names() if PARAMETER in notebooks.expected(n, "cpu", "")]

@@ -106,6 +106,7 @@ class Playbook:
             measurements=(
                 records.Measurement("gain.pool.50", "Gain", gain, "points", **with_interval),
                 records.Measurement("loss", "Loss", -0.25, "%"),
+                records.Measurement("bill", "Bill", 0.194, "share", 10, 0.18, 0.206, 0.95, "t"),
                 records.Measurement("latency", "Latency", 5.3e-6, "s"),
             ),
             claims=(records.Claim("works", "It works.", "Lesson 1", (test,), "holds", "pool"),),

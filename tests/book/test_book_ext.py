@@ -30,6 +30,9 @@ def role(text: str) -> str:
         ("gain.pool.50 .4f k", "0.0068"),
         ("latency .1e unit", "5.3\xa0×\xa010⁻⁶\xa0s"),
         ("loss chance", "less\xa0than\xa01%"),
+        ("bill .0f ci percent", "19% [18,\xa021]"),
+        ("bill .1f unit percent", "19.4%"),
+        ("bill .0f percent", "19"),
         ("works verdict", "holds"),
     ],
 )
@@ -71,6 +74,7 @@ def test_the_title_says_how_to_believe_the_number(playbook):
         (role("loss ci"), "Invalid format"),
         (role("loss .1q"), "Unknown format code"),
         (role("loss .1f intervall"), "then 'unit' or 'ci'"),
+        (role("loss .1f percent"), "'percent' is for a share, and this is in '%'"),
         (role("works .1f"), "'verdict' alone"),
         (role("gain.pool.50 chance"), "a chance is in %"),
         (role("loss chance unit"), "needs a format"),

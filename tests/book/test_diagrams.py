@@ -16,6 +16,7 @@ from synthecon.strategy import gates
 
 FOLDER = paths.root() / book_diagrams.FOLDER
 SOURCES = sorted(f.stem for f in FOLDER.glob("*.d2") if f.stem != "house")
+SHEET = (paths.root() / book_diagrams.STYLE).read_text("utf-8")
 HOUSE = """\
 direction: down
 classes: {data: {shape: rectangle}; gate: {style.double-border: true}}
@@ -45,6 +46,8 @@ def toy(playbook):
     """A checkout with one diagram and the files of a case that diagrams print."""
     playbook.write("case/gates.csv", GATES)
     playbook.write("case/stakeholders.csv", PEOPLE)
+    playbook.write("case/policy.toml", 'name = "Toys"\n')
+    playbook.write(book_diagrams.STYLE, SHEET)
     playbook.write(f"{book_diagrams.FOLDER}/house.d2", HOUSE)
     playbook.write(f"{book_diagrams.FOLDER}/toy.d2", TOY)
     conf = playbook.root / "conf.py"
@@ -83,7 +86,45 @@ def test_the_page_holds_the_drawing_its_words_and_its_caption(toy):
     told = [drawing.find(id=name) for name in ids]
     assert [(t.name, t.text) for t in told] == [("title", "Two boxes"), ("desc", "A points to B.")]
     assert figure["id"] == "two"
-    assert figure.figcaption.select_one(".caption-text").text == "Two boxes. And more."
+    told = "Two boxes. And more. So it is at Toys."
+    assert figure.figcaption.select_one(".caption-text").text == told
+
+
+def other_company(toy, gates: str) -> list[BeautifulSoup]:
+    """The figures of a page, with a second company of these gates."""
+    toy.write("case-tannhof/gates.csv", gates)
+    toy.write("case-tannhof/stakeholders.csv", PEOPLE)
+    toy.write("case-tannhof/policy.toml", 'name = "Games"\n')
+    built = toy.build(directive())
+    assert built.warnings == ""
+    return BeautifulSoup(built.pages["index"], "html.parser").select("figure")
+
+
+def test_companies_that_say_the_same_share_a_drawing(toy):
+    [figure] = other_company(toy, GATES.replace("Worst-case", "Worst"))  # a gate of another state
+    assert "So it is at Toys and at Games." in figure.figcaption.text
+
+
+def test_companies_that_differ_have_a_drawing_each(toy):
+    first, second = other_company(toy, GATES.replace("-2.5", "-1"))
+    assert ["−2.5" in str(f.svg) for f in (first, second)] == [True, False]
+    assert "So it is at Toys." in first.figcaption.text
+    assert "So it is at Games." in second.figcaption.text and "−1" in second.svg.text
+    assert not {t["id"] for t in first.svg.select("[id]")} & {t["id"] for t in second.svg("desc")}
+    assert (toy.root / "_build/html" / second.select_one("p.alone a")["href"]).is_file()
+
+
+def test_the_drawing_can_be_opened_alone_and_has_its_colours(toy):
+    built = toy.build(directive())
+    link = BeautifulSoup(built.pages["index"], "html.parser").select_one("figure p.alone a")
+    assert link["href"] == f"{book_diagrams.ALONE}/toy.svg"
+    text = (toy.root / "_build/html" / link["href"]).read_text("utf-8")
+    assert ET.fromstring(text).find(f"{{{book_diagrams.SVG}}}desc").text == "A points to B."
+    for kind in book_diagrams.KINDS:
+        assert kind == "data" or kind == "note" or f".{kind} >" in text, kind
+    assert set(re.findall(r"var\((--[\w-]+)", text)) <= set(re.findall(r"(--[\w-]+):", text)) | {
+        "--pst-font-family-monospace"
+    }
 
 
 def test_the_alt_text_may_say_what_the_case_says(toy):
@@ -185,6 +226,50 @@ def test_our_diagrams_are_the_same_each_time_and_fit_their_page(name):
     _, _, width, height = map(float, ET.fromstring(first).get("viewBox").split())
     assert width <= 730, "it would shrink too far on the page"
     assert height <= 1600
+
+
+LEGEND = {
+    "work": "Rounded and green works",
+    "data": "a plain box holds data",
+    "gate": "a double border checks",
+    "person": "a pill is people",
+    "stop": "a dashed red box is what stands still",
+    "note": "A dashed grey box is a remark",
+    "zone": "a dashed frame says what data may be inside",
+}
+
+
+def test_the_legend_knows_every_box_and_says_what_it_is():
+    page = (paths.root() / book_diagrams.PAGE).read_text("utf-8")
+    sources = "\n".join((FOLDER / f"{name}.d2").read_text("utf-8") for name in SOURCES)
+    used = set(re.findall(r"\bclass: *(\w+)", sources))
+    assert used == set(LEGEND) == set(book_diagrams.KINDS)
+    assert [kind for kind in LEGEND if LEGEND[kind] not in page] == []
+    still = re.findall(r'"([^"\\]*)[^"]*" \{class: stop\}', sources)
+    assert set(still) == {"Blocks", "Left out", "Stop"}
+
+
+def test_what_is_looked_at_every_week_needs_no_alarm():
+    source = (FOLDER / "data-flow.d2").read_text("utf-8")
+    assert 'inside.student -> inside.relabel: "a few at random,\\nevery week"' in source
+
+
+def test_the_control_points_of_any_company_are_a_file_of_their_own(tmp_path):
+    for folder in checks.CASES:
+        text = book_diagrams.control(paths.root() / folder)
+        drawing = ET.fromstring(text)
+        assert "${" not in text and "Data protection officer" in text
+        assert drawing.find(f"{{{book_diagrams.SVG}}}desc").text.startswith("Five control points")
+        assert (
+            drawing.find(f"{{{book_diagrams.SVG}}}title").text
+            == "Who signs what, on which evidence, and what stands still until then"
+        )
+    for name in book_diagrams.READ:
+        shutil.copy(paths.root() / "case" / name, tmp_path)
+    people = tmp_path / "stakeholders.csv"
+    people.write_text(people.read_text("utf-8").replace("money,", "cash,"), encoding="utf-8")
+    with pytest.raises(Problem, match=r"no word 'signs\.money'"):
+        book_diagrams.control(tmp_path)
 
 
 def test_every_diagram_stands_on_the_page():

@@ -69,10 +69,24 @@ def test_each_executed_notebook_becomes_a_page_that_knows_the_others(folder, qui
 
     monkeypatch.setattr(company.runner, "run", lambda jobs, workers: [])
     monkeypatch.setattr(company.company_page, "html", html)
+    people = folder / "stakeholders.csv"
+    people.write_text(people.read_text("utf-8").replace("Operations", "Works"), encoding="utf-8")
     lines = list(company.run(folder))
+    [drawing] = [line.split(": ")[1] for line in lines if line.startswith("drawing: ")]
+    assert "Works" in Path(drawing).read_text("utf-8")
     pages = {Path(line.split(": ")[1]) for line in lines if line.startswith("page: ")}
     assert all(page.read_text("utf-8").startswith("page of ") for page in pages)
     assert {page.parent for page in pages} == {paths.out() / "company" / "my-company"}
     names = {page.stem for page in pages}
     assert {"tco", "cogs-audit", "autopilot"} <= names
     assert given == [names] * len(names)
+
+
+def test_a_company_without_the_people_of_the_drawing_gets_the_rest(folder, quick, monkeypatch):
+    monkeypatch.setattr(company.runner, "run", lambda jobs, workers: [])
+    monkeypatch.setattr(company.company_page, "html", lambda notebook, pages: "a page")
+    people = folder / "stakeholders.csv"
+    people.write_text(people.read_text("utf-8").replace("money,", "cash,"), encoding="utf-8")
+    lines = list(company.run(folder))
+    assert any("no word 'signs.money'" in line for line in lines)
+    assert any(line.startswith("page: ") for line in lines)
