@@ -102,6 +102,37 @@ def test_it_fits_a_phone(opened: Opened):
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.parametrize("opened", [PAGES["calculators"]], indirect=True)
+def test_no_value_breaks_inside_a_word_on_a_phone(opened: Opened):
+    opened.page.set_viewport_size({"width": 390, "height": 844})
+    broken = opened.page.evaluate(
+        """() => [...document.querySelectorAll('table.calc td')].flatMap(cell =>
+            [...cell.childNodes].filter(n => n.nodeType === Node.TEXT_NODE).flatMap(node =>
+                [...node.data.matchAll(/\\S+/g)].filter(word => {
+                    const range = document.createRange()
+                    range.setStart(node, word.index)
+                    range.setEnd(node, word.index + word[0].length)
+                    return range.getClientRects().length > 1
+                }).map(word => word[0])))"""
+    )
+    assert broken == []
+
+
+@pytest.mark.parametrize("opened", [PAGES["architecture"]], indirect=True)
+def test_a_drawing_that_scrolls_says_so(opened: Opened):
+    cue = opened.page.locator("figure.diagram p.alone")
+    assert cue.count() >= 4
+    for width, seen in ((1280, False), (390, True)):
+        opened.page.set_viewport_size({"width": width, "height": 844})
+        wide = opened.page.evaluate(
+            "[...document.querySelectorAll('div.diagram')].map(d => d.scrollWidth > d.clientWidth)"
+        )
+        assert set(wide) == {seen}
+        for one in cue.all():
+            assert one.locator(".on-phone").is_visible() == seen
+            assert one.locator("a").is_visible()
+
+
 @pytest.mark.parametrize("opened", [PAGES["lesson"]], indirect=True)
 def test_mathematics_is_typeset(opened: Opened):
     opened.page.wait_for_selector("article mjx-container svg")
