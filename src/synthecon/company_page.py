@@ -26,7 +26,7 @@ from synthecon import paths
 
 BIBLIOGRAPHY = "book/references.bib"
 ROLE = re.compile(r"\{([\w:-]+)\}`([^`]+)`")
-LINK = re.compile(r"\[([^\]]+)\]\((?:\.\./)*[\w-][\w./-]*?([\w-]+)\.(ipynb|md)(?:#[^)]*)?\)")
+LINK = re.compile(r"\[([^\]]+)\]\((?![a-z]+:)[^)\s]*?([\w@-]+)\.(ipynb|md)(?:#[^)]*)?\)")
 LIST = re.compile(r"^```\{bibliography\}.*?^```", re.MULTILINE | re.DOTALL)
 FOLDED = "<details><summary>Code, and what it prints</summary>"
 SETTINGS = {
