@@ -219,7 +219,7 @@ Point = tuple[float, float, float]
 
 def dumbbells(rows: Sequence[tuple[str, Point, Point]], unit: str) -> None:
     """Before and after, each with its interval, one row a group."""
-    _, ax = plt.subplots(figsize=(7.6, 0.34 * len(rows) + 1.2))
+    _, ax = plt.subplots(figsize=(7.6, 0.3 * len(rows) + 1.2))
     for y, (_, before, after) in enumerate(rows):
         ax.plot([before[0], after[0]], [y, y], color=plots.GRID, lw=5, zorder=1)
         for (value, low, high), colour, shift in ((before, BEFORE, -0.1), (after, AFTER, 0.1)):
