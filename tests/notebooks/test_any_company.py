@@ -39,6 +39,13 @@ def test_a_company_is_never_compared_with_itself(name):
     assert text.index(guard) < text.index("load(other)")
 
 
+@pytest.mark.parametrize("name", with_parameter(company.PARAMETER))
+def test_a_company_is_looked_up_by_what_was_asked_for(name):
+    """`company` may be a path: a table with the folder's last name for a key does not hold it."""
+    text = "\n".join(notebooks.code(notebooks.read(notebooks.path(name))))
+    assert re.findall(r"folder\.name\s*:", text) == []
+
+
 def rewritten(file: Path, change) -> None:
     with file.open(encoding="utf-8", newline="") as source:
         rows = list(csv.DictReader(source))
